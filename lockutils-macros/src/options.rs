@@ -1,0 +1,165 @@
+//! The options that were said: each one known, and said once.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt;
+use syn::{Expr, ExprLit, Lit, Result};
+
+use crate::args::{Opt, ungroup};
+use crate::mistakes::{Mistakes, list, nearest};
+use crate::value;
+
+/// Every option, in the order in which messages list them.
+const OPTIONS: [&str; 15] = [
+    "external",
+    "internal",
+    "fair",
+    "read",
+    "write",
+    "reentrant",
+    "semaphore",
+    "timeout",
+    "blocking",
+    "prefix",
+    "lock_path",
+    "locks",
+    "on_error",
+    "crate",
+    "distributed",
+];
+
+/// What other libraries call our options.
+const ALIASES: [(&str, &str); 9] = [
+    ("shared", "read"),
+    ("exclusive", "write"),
+    ("try", "blocking = false"),
+    ("nonblocking", "blocking = false"),
+    ("lock_file_prefix", "prefix = \"..\""),
+    ("path", "lock_path = \"..\""),
+    ("permits", "semaphore = 4"),
+    ("registry", "locks = .."),
+    ("name", "\"the-name\", without a word before it"),
+];
+
+/// Options that are there or not. `blocking` counts as said when it is `false`.
+const FLAGS: [&str; 8] =
+    ["external", "internal", "fair", "read", "write", "distributed", "reentrant", "blocking"];
+
+/// The options of one attribute.
+pub(crate) struct Options<'a>(Vec<Said<'a>>);
+
+struct Said<'a> {
+    option: &'a Opt,
+    on: bool,
+}
+
+impl<'a> Options<'a> {
+    /// Keeps the options that are known and said for the first time.
+    pub(crate) fn new(written: &'a [Opt], wrong: &mut Mistakes) -> Self {
+        let mut options = Options(Vec::new());
+        for option in written {
+            if !OPTIONS.contains(&option.name().as_str()) {
+                wrong.add(&option.word, unknown(option));
+            } else if options.find(&option.name()).is_some() {
+                wrong.add(&option.word, format!("`{}` is said twice; keep one", option.word));
+            } else {
+                let on = wrong.note(is_on(option)).unwrap_or(true);
+                options.0.push(Said { option, on });
+            }
+        }
+        options
+    }
+
+    fn find(&self, word: &str) -> Option<&Said<'a>> {
+        self.0.iter().find(|said| said.option.word == word)
+    }
+
+    /// The option, unless it was said with `= false`. For `blocking` it is the other way round.
+    pub(crate) fn said(&self, word: &str) -> Option<&'a Opt> {
+        self.find(word).filter(|said| said.on).map(|said| said.option)
+    }
+
+    /// The value of an option, read by `read`.
+    pub(crate) fn value<T>(
+        &self,
+        word: &str,
+        wrong: &mut Mistakes,
+        read: impl FnOnce(&Opt) -> Result<T>,
+    ) -> Option<T> {
+        self.said(word).and_then(|option| wrong.note(read(option)))
+    }
+
+    /// Those of `words` that were said, and `internal` for `external = false`.
+    pub(crate) fn words(&self, words: &[&str]) -> Vec<Ident> {
+        let said = words.iter().filter_map(|word| self.said(word)).map(|option| option.word.clone());
+        let off = self.find("external").filter(|said| !said.on && self.said("internal").is_none());
+        let internal = off.map(|said| Ident::new("internal", said.option.word.span()));
+        said.chain(internal).collect()
+    }
+
+    /// The first option because of which taking the lock can fail.
+    pub(crate) fn fails(&self) -> Option<&'a Ident> {
+        let fallible = |said: &&Said| {
+            let word = said.option.name();
+            match word.as_str() {
+                "external" | "distributed" | "timeout" | "semaphore" | "blocking" => said.on,
+                "reentrant" => said.on && !is_bool(said.option),
+                _ => false,
+            }
+        };
+        self.0.iter().find(fallible).map(|said| &said.option.word)
+    }
+
+    /// Whether no option asks for a scope beyond the process.
+    pub(crate) fn has_no_file(&self) -> bool {
+        ["external", "internal", "distributed"].iter().all(|scope| self.said(scope).is_none())
+    }
+
+    /// The one that was written later.
+    pub(crate) fn later(&self, one: &'a Opt, other: &'a Opt) -> &'a Opt {
+        let last = self.0.iter().rev().map(|said| said.option);
+        last.into_iter().find(|option| option.word == one.word || option.word == other.word).unwrap_or(other)
+    }
+}
+
+impl Opt {
+    fn name(&self) -> String {
+        self.word.unraw().to_string()
+    }
+
+    /// The option as messages show it.
+    pub(crate) fn written(&self) -> &str {
+        if self.word == "blocking" {
+            "blocking = false"
+        } else {
+            OPTIONS.iter().find(|word| self.word == **word).copied().unwrap_or("")
+        }
+    }
+}
+
+fn is_on(option: &Opt) -> Result<bool> {
+    let word = option.name();
+    match word.as_str() {
+        "blocking" => value::flag(option).map(|blocking| !blocking),
+        "reentrant" if !is_bool(option) => Ok(true),
+        word if FLAGS.contains(&word) => value::flag(option),
+        _ => Ok(true),
+    }
+}
+
+/// Whether an option has no value, or `true` or `false`.
+pub(crate) fn is_bool(option: &Opt) -> bool {
+    let value = option.value.clone().map(ungroup);
+    value.is_none_or(|value| matches!(value, Expr::Lit(ExprLit { lit: Lit::Bool(_), .. })))
+}
+
+fn unknown(option: &Opt) -> String {
+    let word = option.name();
+    if let Some((_, ours)) = ALIASES.iter().find(|(theirs, _)| *theirs == word) {
+        return format!("there is no option `{word}`; write `{ours}`");
+    }
+    let all = list(OPTIONS.into_iter().filter(|word| *word != "distributed"));
+    match nearest(&word, OPTIONS) {
+        Some(near) => format!("there is no option `{word}`; did you mean `{near}`? The options are {all}"),
+        None => format!("there is no option `{word}`; the options are {all}"),
+    }
+}

@@ -1,0 +1,191 @@
+//! What a service configures.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, Kind};
+use crate::name;
+
+#[cfg(feature = "oslo-config")]
+mod oslo;
+#[cfg(feature = "serde")]
+mod serialize;
+
+/// Where lock files are and how they are called: the `[lockutils]` section of a service's configuration.
+///
+/// Made in code, from any serde format (feature `serde`), [from the environment](Self::from_env) or from an oslo ini
+/// file (feature `oslo-config`, `Config::from_oslo_ini`); given to [`init`](crate::init) for the whole process or to
+/// [`Locks::new`](crate::Locks::new). What is said on a call or in an attribute comes first, then what a
+/// [`Locks`](crate::Locks) says, then this.
+///
+/// | key | what | default |
+/// |---|---|---|
+/// | `lock_path` | the directory of the lock files; made with mode 0700 if it is missing. A relative one is resolved once, when the configuration is taken over | none: external locks are refused |
+/// | `lock_file_prefix` | put before each name, with a hyphen | none |
+/// | `lock_file_mode` | the mode of new lock files, exactly (the umask is not applied) | `0o600` |
+/// | `disable_process_locking` | external locks become internal ones, for tests and for services of one process | `false` |
+/// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
+///
+/// ```
+/// use lockutils::Config;
+///
+/// let config = Config::new().lock_path("/run/nova").lock_file_prefix("nova");
+/// assert_eq!(config.lock_path.unwrap().to_str(), Some("/run/nova"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[non_exhaustive]
+pub struct Config {
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    /// The directory of the lock files.
+    pub lock_path: Option<PathBuf>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    /// What stands before each name.
+    pub lock_file_prefix: Option<String>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none", with = "serialize::mode"))]
+    /// The mode of new lock files; unset means `0o600`.
+    pub lock_file_mode: Option<u32>,
+    /// Whether external locks become internal ones.
+    pub disable_process_locking: bool,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none", with = "serialize::duration"))]
+    /// The limit of waits that have none of their own.
+    pub timeout: Option<Duration>,
+}
+
+impl Config {
+    /// Makes a configuration in which nothing is set.
+    ///
+    /// ```
+    /// assert!(lockutils::Config::new().lock_path.is_none());
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the environment: `LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`; `LOCKUTILS_LOCK_FILE_PREFIX`;
+    /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`1`, `true`, `yes` or `on`). An empty variable counts as unset.
+    ///
+    /// This is what the process uses when nobody calls [`init`](crate::init).
+    ///
+    /// ```
+    /// let config = lockutils::Config::from_env();
+    /// # let _ = config;
+    /// ```
+    pub fn from_env() -> Self {
+        let set = |key| env::var_os(key).filter(|value| !value.is_empty());
+        let says_yes = |value: std::ffi::OsString| {
+            ["1", "true", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
+        };
+        Self {
+            lock_path: set("LOCKUTILS_LOCK_PATH").or_else(|| set("OSLO_LOCK_PATH")).map(PathBuf::from),
+            lock_file_prefix: set("LOCKUTILS_LOCK_FILE_PREFIX").and_then(|prefix| prefix.into_string().ok()),
+            disable_process_locking: set("LOCKUTILS_DISABLE_PROCESS_LOCKING").is_some_and(says_yes),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the directory of the lock files.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().lock_path("/run/nova");
+    /// assert!(config.lock_path.is_some());
+    /// ```
+    #[must_use]
+    pub fn lock_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.lock_path = Some(path.into());
+        self
+    }
+
+    /// Sets what stands before each name. `nova` and `nova-` are the same.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().lock_file_prefix("nova");
+    /// assert_eq!(config.lock_file_prefix.as_deref(), Some("nova"));
+    /// ```
+    #[must_use]
+    pub fn lock_file_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.lock_file_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets the mode of new lock files, such as `0o660` for a group that shares them.
+    ///
+    /// A mode that lets others open the file lets them hold the lock.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().lock_file_mode(0o660);
+    /// assert_eq!(config.lock_file_mode, Some(0o660));
+    /// ```
+    #[must_use]
+    pub fn lock_file_mode(mut self, mode: u32) -> Self {
+        self.lock_file_mode = Some(mode);
+        self
+    }
+
+    /// Makes external locks internal, as oslo's option of this name does.
+    ///
+    /// ```
+    /// let locks = lockutils::Locks::new(lockutils::Config::new().disable_process_locking(true))?;
+    /// let guard = locks.lock("x").external().acquire()?; // needs no lock_path
+    /// assert!(guard.path().is_none());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[must_use]
+    pub fn disable_process_locking(mut self, yes: bool) -> Self {
+        self.disable_process_locking = yes;
+        self
+    }
+
+    /// Limits every wait that has no limit of its own. A purely internal attribute without a limit ignores it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let locks = lockutils::Locks::new(lockutils::Config::new().timeout(Duration::from_millis(5)))?;
+    /// let guard = locks.lock("x").acquire()?;
+    /// assert!(locks.lock("x").acquire().unwrap_err().is_timeout());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// The directory; an empty one counts as unset.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.lock_path.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// The prefix; empty if none is set.
+    pub(crate) fn prefix(&self) -> &str {
+        self.lock_file_prefix.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn mode(&self) -> u32 {
+        self.lock_file_mode.unwrap_or(0o600)
+    }
+
+    /// Checks it, and resolves a relative directory once and for all.
+    pub(crate) fn bound(mut self) -> Result<Self, Error> {
+        let prefix = self.prefix();
+        if let Err(rule) = name::checked(prefix, "x", false) {
+            return Err(wrong(format!("lock_file_prefix {prefix:?} cannot be used: {rule}")));
+        }
+        if let Some(mode) = self.lock_file_mode.filter(|mode| *mode & !0o777 != 0 || mode & 0o600 != 0o600) {
+            return Err(wrong(format!(
+                "lock_file_mode {mode:#o} cannot be used: it is made of permission bits, and the owner must be able \
+                 to read and write (0o600)"
+            )));
+        }
+        if let Some(path) = self.path() {
+            let absolute = std::path::absolute(path).map_err(|error| Error::io_at("find the current directory for", path, error))?;
+            self.lock_path = Some(absolute);
+        }
+        Ok(self)
+    }
+}
+
+fn wrong(what: String) -> Error {
+    Kind::Config { what, source: None }.into()
+}

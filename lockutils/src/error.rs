@@ -1,0 +1,321 @@
+//! The one error type. It tells by predicates; its text names the lock, the path, the wait and the way out.
+
+use std::fmt;
+use std::io;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::name::NameRule;
+
+/// The error of every function here.
+///
+/// It says what happened by its `is_…` predicates, and its text, which can follow a colon in a message of yours,
+/// names the lock, the path, how long was waited, who is in the way and what to do.
+/// Whenever a function returns an error, nothing is held.
+///
+/// ```
+/// let held = lockutils::lock("error-example").acquire()?;
+/// let error = lockutils::lock("error-example").timeout(std::time::Duration::ZERO).acquire().unwrap_err();
+/// assert!(error.is_timeout());
+/// assert!(error.to_string().contains("`error-example`"));
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub struct Error(Box<Kind>);
+
+pub(crate) enum Kind {
+    Name { name: String, prefix: String, rule: NameRule },
+    NoLockPath { name: String },
+    Timeout(Wait),
+    Cancelled(Wait),
+    Busy(Wait),
+    WouldDeadlock { name: String, held_at: Option<&'static Location<'static>>, asked_at: &'static Location<'static> },
+    LimitReached { name: String, limit: u32 },
+    Mismatch { name: String, asked: u32, agreed: u32 },
+    ZeroPermits { name: String },
+    Unsupported { name: String, what: &'static str, instead: &'static str },
+    NotAFile { path: PathBuf, what: &'static str },
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    AlreadyInitialized { why: &'static str },
+    Config { what: String, source: Option<Box<dyn std::error::Error + Send + Sync>> },
+}
+
+/// A wait that ended without the lock, and what was known of it.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) name: String,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) waited: Duration,
+    /// Where and since when this process holds it.
+    pub(crate) holder: Option<(Option<&'static Location<'static>>, Duration)>,
+    /// It was the file that others held.
+    pub(crate) external: bool,
+}
+
+impl Error {
+    /// True when the wait ran out. The lock is fine; somebody else has it.
+    pub fn is_timeout(&self) -> bool {
+        matches!(*self.0, Kind::Timeout(_))
+    }
+
+    /// True when the lock was busy and the caller had said not to wait (`blocking = false` of the attribute).
+    pub fn is_busy(&self) -> bool {
+        matches!(*self.0, Kind::Busy(_))
+    }
+
+    /// True when the wait was ended by its [`Cancel`](crate::Cancel).
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.0, Kind::Cancelled(_))
+    }
+
+    /// True when the calling thread has the lock and would have waited for itself.
+    pub fn is_would_deadlock(&self) -> bool {
+        matches!(*self.0, Kind::WouldDeadlock { .. })
+    }
+
+    /// True when the re-entrant owner has the lock as often as it may.
+    pub fn is_limit_reached(&self) -> bool {
+        matches!(*self.0, Kind::LimitReached { .. })
+    }
+
+    /// True when a semaphore of this name is in use with another number of permits, or was asked for with none.
+    pub fn is_mismatch(&self) -> bool {
+        matches!(*self.0, Kind::Mismatch { .. } | Kind::ZeroPermits { .. })
+    }
+
+    /// True when the name, with its prefix, cannot be the name of a lock.
+    pub fn is_invalid_name(&self) -> bool {
+        matches!(*self.0, Kind::Name { .. })
+    }
+
+    /// True when an external lock was asked for and nothing says in which directory.
+    pub fn is_no_lock_path(&self) -> bool {
+        matches!(*self.0, Kind::NoLockPath { .. })
+    }
+
+    /// True when the configuration cannot be used.
+    pub fn is_config(&self) -> bool {
+        matches!(*self.0, Kind::Config { .. })
+    }
+
+    /// True when [`init`](crate::init) came too late or twice.
+    pub fn is_already_initialized(&self) -> bool {
+        matches!(*self.0, Kind::AlreadyInitialized { .. })
+    }
+
+    /// True when the file system or this build cannot do what was asked for. It never means that a lock was
+    /// skipped.
+    pub fn is_unsupported(&self) -> bool {
+        match &*self.0 {
+            Kind::Unsupported { .. } => true,
+            Kind::Io { source, .. } => is_unsupported(source),
+            _ => false,
+        }
+    }
+
+    /// True when the lock file or its directory may not be opened, made or changed by this user.
+    pub fn is_permission(&self) -> bool {
+        let kind = |source: &io::Error| source.kind();
+        matches!(self.io().map(kind), Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem))
+    }
+
+    /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a directory, a
+    /// FIFO, a device.
+    pub fn is_not_a_file(&self) -> bool {
+        matches!(*self.0, Kind::NotAFile { .. })
+    }
+
+    /// True when a system call on the lock file or its directory failed; the cause is this error's
+    /// [`source`](std::error::Error::source), an [`io::Error`] with its number.
+    pub fn is_io(&self) -> bool {
+        matches!(*self.0, Kind::Io { .. })
+    }
+
+    /// The name of the lock, where the error is about one.
+    pub fn name(&self) -> Option<&str> {
+        match &*self.0 {
+            Kind::Name { name, .. }
+            | Kind::NoLockPath { name }
+            | Kind::Timeout(Wait { name, .. })
+            | Kind::Cancelled(Wait { name, .. })
+            | Kind::Busy(Wait { name, .. })
+            | Kind::WouldDeadlock { name, .. }
+            | Kind::LimitReached { name, .. }
+            | Kind::Mismatch { name, .. }
+            | Kind::ZeroPermits { name }
+            | Kind::Unsupported { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The path of the lock file or directory, where the error is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match &*self.0 {
+            Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => wait.path.as_deref(),
+            Kind::NotAFile { path, .. } | Kind::Io { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// How long was waited, where the error ended a wait.
+    pub fn waited(&self) -> Option<Duration> {
+        match &*self.0 {
+            Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => Some(wait.waited),
+            _ => None,
+        }
+    }
+
+    fn io(&self) -> Option<&io::Error> {
+        if let Kind::Io { source, .. } = &*self.0 { Some(source) } else { None }
+    }
+}
+
+fn is_unsupported(source: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let known = [Errno::ENOSYS, Errno::ENOLCK, Errno::EOPNOTSUPP];
+    source.raw_os_error().is_some_and(|number| known.contains(&Errno::from_raw(number)))
+}
+
+impl From<Kind> for Error {
+    #[cold]
+    fn from(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl Error {
+    #[cold]
+    pub(crate) fn io_at(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Kind::Io { doing, path: path.to_owned(), source: source.into() }.into()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name, prefix, rule } if prefix.is_empty() => write!(f, "{name:?} cannot be the name of a lock: {rule}"),
+            Self::Name { name, prefix, rule } => {
+                write!(f, "{name:?} with the prefix {prefix:?} cannot be the name of a lock: {rule}")
+            }
+            Self::NoLockPath { name } => write!(
+                f,
+                "no directory for the lock file of `{name}`: set `lock_path` in the configuration given to \
+                 `lockutils::init`, or the environment variable LOCKUTILS_LOCK_PATH (OSLO_LOCK_PATH is read too), \
+                 or call `.lock_path(…)` on the lock"
+            ),
+            Self::Timeout(wait) => write!(f, "gave up on {wait}; a longer timeout or `fair` may help"),
+            Self::Cancelled(wait) => write!(f, "the wait was cancelled for {wait}"),
+            Self::Busy(wait) => write!(f, "did not wait for {wait}; try again, or leave `blocking = false` out to wait"),
+            Self::WouldDeadlock { name, held_at, asked_at } => {
+                write!(f, "this thread already holds lock `{name}`")?;
+                held_at.map_or(Ok(()), |place| write!(f, ", taken at {place}"))?;
+                write!(f, ", and would wait for itself at {asked_at}; let go first, or make both `reentrant`")
+            }
+            Self::LimitReached { name, limit } => {
+                write!(f, "this thread holds re-entrant lock `{name}` {limit} times, which is its limit; raise it or nest less")
+            }
+            Self::Mismatch { name, asked, agreed } => write!(
+                f,
+                "semaphore `{name}` is in use with {agreed} permits, but {asked} were asked for; \
+                 use one number for one name"
+            ),
+            Self::ZeroPermits { name } => write!(f, "semaphore `{name}` was asked for with 0 permits; the least is 1"),
+            Self::Unsupported { name, what, instead } => write!(f, "{what} (lock `{name}`); {instead}"),
+            Self::NotAFile { path, what } => {
+                write!(f, "lock file {} is {what}, not a regular file; move it away or choose another name", path.display())
+            }
+            Self::Io { doing, path, source } => {
+                write!(f, "cannot {doing} {}: {source}", path.display())?;
+                hint(source).map_or(Ok(()), |hint| write!(f, "; {hint}"))
+            }
+            Self::AlreadyInitialized { why } => write!(f, "{why}; call `lockutils::init` once, before the first lock is taken"),
+            Self::Config { what, source } => {
+                write!(f, "{what}")?;
+                source.as_ref().map_or(Ok(()), |source| write!(f, ": {source}"))
+            }
+        }
+    }
+}
+
+/// What to do about an error number that means something particular for lock files.
+fn hint(source: &io::Error) -> Option<&'static str> {
+    use nix::errno::Errno;
+    Some(match Errno::from_raw(source.raw_os_error()?) {
+        Errno::EACCES | Errno::EPERM => "check the owner and the mode of the file and of its directory (`lock_file_mode` sets the mode of new files)",
+        Errno::EROFS => "the file system is mounted read-only; choose another `lock_path`",
+        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => "this file system does not keep locks; choose a local directory as `lock_path`, such as one below /run",
+        Errno::EMFILE | Errno::ENFILE => "too many open files; raise the limit or hold fewer external locks at once",
+        Errno::ENOSPC | Errno::EDQUOT => "no space for a new file; clean lock files up or choose another `lock_path`",
+        Errno::ENOTDIR => "a part of `lock_path` is not a directory",
+        _ => return None,
+    })
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lock `{}`", self.name)?;
+        self.path.as_ref().map_or(Ok(()), |path| write!(f, " ({})", path.display()))?;
+        write!(f, " after {}", Seconds(self.waited))?;
+        match &self.holder {
+            Some((Some(place), held)) => write!(f, "; this process holds it for {}, taken at {place}", Seconds(*held)),
+            Some((None, held)) => write!(f, "; this process holds it for {}", Seconds(*held)),
+            None if self.external => write!(f, "; another process holds its file"),
+            None => write!(f, "; others in this process share it"),
+        }
+    }
+}
+
+/// A duration as people write it: `2s`, `1.5s`, `30ms`.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        match millis {
+            0..1000 => write!(f, "{millis}ms"),
+            _ if millis % 1000 == 0 => write!(f, "{}s", millis / 1000),
+            _ => write!(f, "{:.1}s", self.0.as_secs_f64()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&format_args!("{}", self.0)).finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Kind::Io { source, .. } => Some(source),
+            Kind::Config { source: Some(source), .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps the kind: a time-out is [`io::ErrorKind::TimedOut`], a busy lock `WouldBlock`, a failed system call its own.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &*error.0 {
+            Kind::Timeout(_) => io::ErrorKind::TimedOut,
+            Kind::Busy(_) => io::ErrorKind::WouldBlock,
+            Kind::Cancelled(_) => io::ErrorKind::Interrupted,
+            Kind::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
+            Kind::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Kind::Name { .. } | Kind::NoLockPath { .. } | Kind::Config { .. } | Kind::ZeroPermits { .. } => {
+                io::ErrorKind::InvalidInput
+            }
+            Kind::Io { source, .. } => source.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,252 @@
+//! The external half of a lock: its file, shared by the processes of a host.
+//!
+//! Whoever comes here already has the lock in this process, so that at most one writer, or some readers, of a
+//! process meet at a file. The readers share one lock on it: the first takes it and the last lets it go.
+//! How each kind of caller waits:
+//!
+//! | caller | waits |
+//! |---|---|
+//! | a thread without a limit | in the kernel: arrival order, one wake-up |
+//! | a thread with a limit, a task | for a [waiter thread](wait), which waits in the kernel |
+
+mod directory;
+mod file;
+pub(crate) mod remove;
+mod wait;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::libc;
+use parking_lot::Mutex;
+
+pub(crate) use self::directory::{Directory, Opened};
+pub(crate) use self::file::FileId;
+use self::wait::Errand;
+use crate::error::Error;
+use crate::internal::wait::{Waiting, block};
+use crate::internal::{Mode, RawLock};
+use crate::limit::{Ended, Limit};
+
+/// How a file is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    Alone,
+    Shared,
+}
+
+impl Sharing {
+    fn record(self) -> libc::c_int {
+        match self {
+            Self::Alone => libc::F_WRLCK,
+            Self::Shared => libc::F_RDLCK,
+        }
+    }
+}
+
+/// The lock file of one identity, in this process.
+///
+/// Invariant: `holders` is more than 0 exactly when `opened` is locked on behalf of this process, alone or shared
+/// as the in-process lock is. A descriptor on which somebody waits in the kernel is not in `opened`: it belongs to
+/// its waiter alone until the wait is over.
+pub(crate) struct LockFile {
+    directory: Arc<Directory>,
+    name: Box<str>,
+    path: PathBuf,
+    /// Readers wait one at a time; the others wait for that one.
+    turnstile: RawLock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Kept open as long as the lock is in use: opening costs more than locking.
+    opened: Option<Opened>,
+    holders: u32,
+    /// An errand whose wait was given up while its thread was in the kernel. It has kept its place in the order.
+    abandoned: Option<Arc<Errand>>,
+}
+
+impl LockFile {
+    pub(crate) fn new(directory: Arc<Directory>, name: &str) -> Self {
+        Self { path: directory.path().join(name), directory, name: name.into(), turnstile: RawLock::referred(), state: Mutex::default() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the file if it is free.
+    pub(crate) fn try_acquire(&self, sharing: Sharing) -> Result<bool, Error> {
+        let mut state = self.state.lock();
+        if state.joins(sharing) {
+            return Ok(true);
+        }
+        loop {
+            if state.opened.as_ref().is_none_or(|opened| !opened.is_mine()) {
+                // What a forked child has inherited is only closed here.
+                state.opened = self.directory.open_file(&self.name, false)?;
+            }
+            let Some(opened) = &state.opened else { return Ok(false) };
+            let locked = opened.try_lock(sharing)?;
+            if opened.is_current()? {
+                state.holders = u32::from(locked);
+                return Ok(locked);
+            }
+            state.opened = None;
+            self.directory.suspect();
+        }
+    }
+
+    /// Waits for the file on this thread.
+    pub(crate) fn acquire(&self, sharing: Sharing, limit: &Limit<'_>) -> Result<Result<(), Ended>, Error> {
+        if !limit.is_none() {
+            return limit.block(self.acquire_async(sharing)).map_or_else(|ended| Ok(Err(ended)), |done| done.map(Ok));
+        }
+        if self.try_acquire(sharing)? {
+            return Ok(Ok(()));
+        }
+        let _turn = (sharing == Sharing::Shared).then(|| Turn::take(&self.turnstile));
+        while !self.try_acquire(sharing)? {
+            let opened = self.open_for_waiting()?;
+            opened.lock(sharing)?;
+            if self.adopt(opened, sharing)? {
+                break;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Waits for the file in a task, or in a thread that has a limit. Dropping the future gives the wait up.
+    pub(crate) async fn acquire_async(&self, sharing: Sharing) -> Result<(), Error> {
+        if self.try_acquire(sharing)? {
+            return Ok(());
+        }
+        let _turn = if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
+        while !self.try_acquire(sharing)? {
+            let Some(opened) = wait::run(self, sharing).await? else { continue };
+            if self.adopt(opened, sharing)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over a descriptor that has been locked. Says whether the path still leads to it.
+    fn adopt(&self, opened: Opened, sharing: Sharing) -> Result<bool, Error> {
+        if !opened.is_current()? {
+            self.directory.suspect();
+            return opened.unlock().map(|()| false);
+        }
+        let mut state = self.state.lock();
+        if state.joins(sharing) {
+            // A reader that only tried was faster, on a descriptor of its own; this one is not needed.
+            return opened.unlock().map(|()| true);
+        }
+        state.opened = Some(opened);
+        state.holders = 1;
+        Ok(true)
+    }
+
+    /// The descriptor to wait on: the kept one, which nobody else uses while it is out.
+    fn open_for_waiting(&self) -> Result<Opened, Error> {
+        let kept = {
+            let mut state = self.state.lock();
+            if state.holders == 0 { state.opened.take() } else { None }
+        };
+        match kept.filter(Opened::is_mine) {
+            Some(opened) => Ok(opened),
+            None => loop {
+                // With `waits` a cleaner is waited for; `None` is only for those who do not.
+                if let Some(opened) = self.directory.open_file(&self.name, true)? {
+                    return Ok(opened);
+                }
+            },
+        }
+    }
+
+    /// Lets go of one hold; the last one unlocks the file.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses. The descriptor is closed then, which lets go too.
+    pub(crate) fn release(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        state.holders = state.holders.saturating_sub(1);
+        if state.holders > 0 {
+            return Ok(());
+        }
+        match &state.opened {
+            // In a forked child: the lock is the parent's. Closing the copy takes nothing away.
+            Some(opened) if !opened.is_mine() => state.opened = None,
+            Some(opened) => {
+                let unlocked = opened.unlock();
+                if unlocked.is_err() {
+                    state.opened = None;
+                }
+                return unlocked;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The one who has the file alone shares it from now on.
+    pub(crate) fn share(&self) -> Result<(), Error> {
+        self.state.lock().opened.as_ref().map_or(Ok(()), Opened::share)
+    }
+
+    /// Once more for the one who has the file alone.
+    pub(crate) fn reenter(&self) -> bool {
+        let mut state = self.state.lock();
+        let held = state.holders > 0;
+        state.holders += u32::from(held);
+        held
+    }
+
+    /// Whether the path still leads to the file that is held.
+    pub(crate) fn is_current(&self) -> Result<bool, Error> {
+        self.state.lock().opened.as_ref().map_or(Ok(false), Opened::is_current)
+    }
+
+    fn abandon(&self, errand: Arc<Errand>) {
+        self.state.lock().abandoned = Some(errand);
+    }
+
+    fn take_abandoned(&self) -> Option<Arc<Errand>> {
+        self.state.lock().abandoned.take()
+    }
+}
+
+impl State {
+    /// One more reader, where readers have the file.
+    fn joins(&mut self, sharing: Sharing) -> bool {
+        let joins = sharing == Sharing::Shared && self.holders > 0;
+        self.holders += u32::from(joins);
+        joins
+    }
+}
+
+/// The right to wait for the file on behalf of the readers.
+struct Turn<'a>(&'a RawLock);
+
+impl<'a> Turn<'a> {
+    fn take(turnstile: &'a RawLock) -> Self {
+        if !turnstile.try_enter(Mode::Write, true) {
+            block(turnstile, Mode::Write, true, None);
+        }
+        Self(turnstile)
+    }
+
+    async fn take_async(turnstile: &'a RawLock) -> Self {
+        Waiting::new(turnstile, Mode::Write, true).await;
+        Self(turnstile)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // The turnstile has one reference for life: it is never the last.
+        let _ = self.0.release(Mode::Write);
+    }
+}

@@ -1,0 +1,158 @@
+//! The directory of the lock files: made if it is missing, opened once, and opened anew when it was replaced.
+
+use std::ffi::CString;
+use std::fs::{DirBuilder, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use parking_lot::Mutex;
+
+use super::Sharing;
+use super::file::{self, FileId, Unopened};
+use crate::error::{Error, Kind};
+
+/// How often a directory that vanishes is made again before that is an error.
+const ATTEMPTS: u32 = 3;
+
+/// A directory of lock files.
+pub(crate) struct Directory {
+    /// Absolute, so that `chdir` changes nothing.
+    path: PathBuf,
+    /// The mode of new files.
+    mode: u32,
+    opened: Mutex<Option<(Arc<OwnedFd>, FileId)>>,
+}
+
+impl Directory {
+    pub(crate) fn new(path: PathBuf, mode: u32) -> Self {
+        Self { path, mode, opened: Mutex::new(None) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open directory; its caller must not keep it longer than one step.
+    pub(super) fn descriptor(&self) -> Result<(Arc<OwnedFd>, FileId), Error> {
+        let mut opened = self.opened.lock();
+        if let Some((descriptor, id)) = &*opened {
+            return Ok((Arc::clone(descriptor), *id));
+        }
+        let (descriptor, id) = self.open()?;
+        let descriptor = Arc::new(descriptor);
+        *opened = Some((Arc::clone(&descriptor), id));
+        Ok((descriptor, id))
+    }
+
+    /// The same, but a missing directory is not made.
+    pub(super) fn existing_descriptor(&self) -> Result<Option<(Arc<OwnedFd>, FileId)>, Error> {
+        if FileId::of_directory(&self.path).is_none() { Ok(None) } else { self.descriptor().map(Some) }
+    }
+
+    fn open(&self) -> Result<(OwnedFd, FileId), Error> {
+        let opened = match file::open_directory(&self.path) {
+            Err(Errno::ENOENT) => {
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
+                made.map_err(|error| Error::io_at("make the lock directory", &self.path, error))?;
+                file::open_directory(&self.path)
+            }
+            opened => opened,
+        };
+        opened.map_err(|errno| Error::io_at("open the lock directory", &self.path, errno))
+    }
+
+    /// The directory at the path is not the one that was opened, or may not be: open it anew.
+    fn forget(&self, descriptor: &Arc<OwnedFd>) {
+        let mut opened = self.opened.lock();
+        if opened.as_ref().is_some_and(|(there, _)| Arc::ptr_eq(there, descriptor)) {
+            *opened = None;
+        }
+    }
+
+    /// Opens a lock file. `None`: a cleaner is at it for a moment, and `waits` is false.
+    pub(super) fn open_file(&self, name: &str, waits: bool) -> Result<Option<Opened>, Error> {
+        let path = self.path.join(name);
+        for _ in 0..ATTEMPTS {
+            let (directory, _) = self.descriptor()?;
+            match file::open(directory.as_fd(), name, self.mode, waits) {
+                Ok((file, id)) => return Ok(Some(Opened::new(file, id, path))),
+                Err(Unopened::Leased) => return Ok(None),
+                Err(Unopened::NotAFile(what)) => return Err(Kind::NotAFile { path, what }.into()),
+                // A file can be made in a directory unless that has been removed.
+                Err(Unopened::Failed(Errno::ENOENT)) => self.forget(&directory),
+                Err(Unopened::Failed(errno)) => return Err(Error::io_at("open lock file", &path, errno)),
+            }
+        }
+        Err(Error::io_at("open lock file", &path, Errno::ENOENT))
+    }
+
+    /// The path leads to another file than the one that was opened from here; the directory may be another too.
+    pub(super) fn suspect(&self) {
+        let mut opened = self.opened.lock();
+        let Some((_, id)) = &*opened else { return };
+        let there = CString::new(self.path.as_os_str().as_bytes()).ok().and_then(|path| file::at(&path).ok().flatten());
+        // A symbolic link to the directory is not the directory: opening it again is cheap and always right.
+        if there != Some(*id) {
+            *opened = None;
+        }
+    }
+}
+
+/// An open lock file. What it holds is let go when it is dropped, in the process that opened it.
+pub(crate) struct Opened {
+    file: File,
+    id: FileId,
+    path: PathBuf,
+    at: CString,
+    process: u32,
+}
+
+impl Opened {
+    pub(super) fn new(file: File, id: FileId, path: PathBuf) -> Self {
+        let at = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+        Self { file, id, path, at, process: std::process::id() }
+    }
+
+    /// Whether this process opened it. A forked child shares the description with its parent, and its locks.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// Whether the path still leads to this file: a lock on a removed file excludes nobody.
+    pub(crate) fn is_current(&self) -> Result<bool, Error> {
+        let there = file::at(&self.at).map_err(|errno| Error::io_at("look at lock file", &self.path, errno))?;
+        Ok(there == Some(self.id))
+    }
+
+    pub(super) fn try_lock(&self, sharing: Sharing) -> Result<bool, Error> {
+        file::try_lock(&self.file, sharing).map_err(|error| Error::io_at("lock", &self.path, error))
+    }
+
+    pub(super) fn lock(&self, sharing: Sharing) -> Result<(), Error> {
+        file::lock(&self.file, sharing).map_err(|error| Error::io_at("lock", &self.path, error))
+    }
+
+    pub(super) fn share(&self) -> Result<(), Error> {
+        file::share(&self.file).map_err(|error| Error::io_at("share", &self.path, error))
+    }
+
+    pub(super) fn unlock(&self) -> Result<(), Error> {
+        file::unlock(&self.file).map_err(|error| Error::io_at("unlock", &self.path, error))
+    }
+
+    pub(super) fn is_flocked(&self) -> std::io::Result<bool> {
+        file::is_flocked(self.id)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,294 @@
+//! Waiting for a file without blocking the caller: a waiter thread blocks in the kernel in its place.
+//!
+//! The thread waits on a descriptor of its own, so that it keeps its place in the kernel's order and is woken once,
+//! by any kind of holder and also by the death of one. A wait that is given up leaves its thread in the kernel:
+//! there is no way to call it back without signals. The next wait for the same file takes the errand up again,
+//! place in the order included; if there is none, the thread lets the file go in the moment it gets it.
+//!
+//! There are at most [`MOST`] waiter threads in a process. Waits beyond that look at their file [`EVERY`] so often.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::SigSet;
+use parking_lot::{Condvar, Mutex};
+
+use super::{Directory, LockFile, Opened, Sharing};
+use crate::error::Error;
+
+/// How many waiter threads there may be.
+const MOST: usize = 64;
+/// How often the waits look that found no thread.
+const EVERY: Duration = Duration::from_millis(20);
+/// How long a thread without an errand stays.
+const IDLE: Duration = Duration::from_secs(5);
+const STACK: usize = 128 * 1024;
+
+/// Waits for the file of `lock`. `None`: look again yourself.
+pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<Opened>, Error> {
+    let revived = lock.take_abandoned().filter(|errand| errand.sharing == sharing && errand.revive());
+    let errand = if let Some(errand) = revived {
+        errand
+    } else {
+        let errand = Errand::new(lock, sharing);
+        match POOL.send(Arc::clone(&errand)) {
+            Ok(true) => errand,
+            Ok(false) => {
+                tick().await;
+                return Ok(None);
+            }
+            Err(error) => return Err(Error::io_at("start a thread that waits for lock file", errand.directory.path(), error)),
+        }
+    };
+    Awaited { lock, errand: Some(errand) }.await.map(Some)
+}
+
+/// One wait for one file, carried out by a thread.
+pub(super) struct Errand {
+    directory: Arc<Directory>,
+    name: Box<str>,
+    sharing: Sharing,
+    /// Whose thread it is: it does not live on in a forked child.
+    process: u32,
+    progress: Mutex<Progress>,
+}
+
+enum Progress {
+    /// The thread is at it, and somebody wants the result.
+    Wanted(Option<Waker>),
+    /// The thread is at it for nobody.
+    Unwanted,
+    Done(Result<Opened, Error>),
+    /// The result has been taken or was let go.
+    Over,
+}
+
+impl Errand {
+    fn new(lock: &LockFile, sharing: Sharing) -> Arc<Self> {
+        Arc::new(Self {
+            directory: Arc::clone(&lock.directory),
+            name: lock.name.clone(),
+            sharing,
+            process: std::process::id(),
+            progress: Mutex::new(Progress::Wanted(None)),
+        })
+    }
+
+    /// Wants the result again. `false`: too late, it has been let go.
+    fn revive(&self) -> bool {
+        let mut progress = self.progress.lock();
+        if matches!(*progress, Progress::Unwanted) && self.process == std::process::id() {
+            *progress = Progress::Wanted(None);
+            return true;
+        }
+        false
+    }
+
+    /// The thread's side: waits in the kernel and delivers.
+    fn carry_out(&self) {
+        let result = self.wait();
+        let mut progress = self.progress.lock();
+        if let Progress::Wanted(waker) = &mut *progress {
+            let waker = waker.take();
+            *progress = Progress::Done(result);
+            drop(progress);
+            waker.into_iter().for_each(Waker::wake);
+        } else {
+            *progress = Progress::Over;
+            drop(progress);
+            let_go(result);
+        }
+    }
+
+    fn wait(&self) -> Result<Opened, Error> {
+        loop {
+            if let Some(opened) = self.directory.open_file(&self.name, true)? {
+                opened.lock(self.sharing)?;
+                return Ok(opened);
+            }
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Opened, Error>> {
+        let mut progress = self.progress.lock();
+        match &mut *progress {
+            Progress::Wanted(waker) => {
+                *waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+            Progress::Done(_) => match std::mem::replace(&mut *progress, Progress::Over) {
+                Progress::Done(result) => Poll::Ready(result),
+                _ => unreachable!("it was done a line ago, under the same lock"),
+            },
+            Progress::Unwanted | Progress::Over => unreachable!("only its one waiter polls, and not after the end"),
+        }
+    }
+}
+
+/// A locked file that nobody wants any more. Unlocked, not only closed: a forked child may have a copy.
+fn let_go(result: Result<Opened, Error>) {
+    if let Ok(opened) = result {
+        // Closing lets go as well, should this fail.
+        let _ = opened.unlock();
+    }
+}
+
+/// The waiter's side of an errand.
+struct Awaited<'a> {
+    lock: &'a LockFile,
+    /// Taken when the result has been seen.
+    errand: Option<Arc<Errand>>,
+}
+
+impl Future for Awaited<'_> {
+    type Output = Result<Opened, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let errand = self.errand.as_ref().expect("not polled after the end");
+        let polled = errand.poll(context);
+        if polled.is_ready() {
+            self.errand = None;
+        }
+        polled
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        let Some(errand) = self.errand.take() else { return };
+        let progress = {
+            let mut progress = errand.progress.lock();
+            let now = if matches!(*progress, Progress::Wanted(_)) { Progress::Unwanted } else { Progress::Over };
+            std::mem::replace(&mut *progress, now)
+        };
+        match progress {
+            Progress::Done(result) => let_go(result),
+            _ => self.lock.abandon(errand),
+        }
+    }
+}
+
+static POOL: Pool = Pool { state: Mutex::new(PoolState::new(0)), errands: Condvar::new() };
+
+/// The waiter threads of the process.
+struct Pool {
+    state: Mutex<PoolState>,
+    errands: Condvar,
+}
+
+struct PoolState {
+    /// Threads do not live on in a forked child.
+    process: u32,
+    waiting: VecDeque<Arc<Errand>>,
+    threads: usize,
+    /// Threads without an errand. Invariant: at least as many as errands are waiting.
+    idle: usize,
+    ticked: Vec<Waker>,
+    ticking: bool,
+}
+
+impl PoolState {
+    const fn new(process: u32) -> Self {
+        Self { process, waiting: VecDeque::new(), threads: 0, idle: 0, ticked: Vec::new(), ticking: false }
+    }
+}
+
+impl Pool {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, PoolState> {
+        let mut state = self.state.lock();
+        let process = std::process::id();
+        if state.process != process {
+            *state = PoolState::new(process);
+        }
+        state
+    }
+
+    /// Gives an errand to a thread. `false`: there are no more threads to be had.
+    fn send(&'static self, errand: Arc<Errand>) -> io::Result<bool> {
+        let mut state = self.lock();
+        if state.idle <= state.waiting.len() {
+            if state.threads >= MOST {
+                return Ok(false);
+            }
+            start("lockutils-wait", move || self.work())?;
+            state.threads += 1;
+            state.idle += 1;
+        }
+        state.waiting.push_back(errand);
+        self.errands.notify_one();
+        Ok(true)
+    }
+
+    /// What a waiter thread does. It is born idle.
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(errand) = state.waiting.pop_front() {
+                state.idle -= 1;
+                drop(state);
+                errand.carry_out();
+                drop(errand);
+                state = self.lock();
+                state.idle += 1;
+            } else if self.errands.wait_for(&mut state, IDLE).timed_out() && state.waiting.is_empty() {
+                state.idle -= 1;
+                state.threads -= 1;
+                return;
+            }
+        }
+    }
+
+    /// Wakes `waker` at the next tick.
+    fn tick(&'static self, waker: Waker) {
+        let mut state = self.lock();
+        state.ticked.push(waker);
+        if !state.ticking {
+            // Without a thread the wait goes on with its own limit only; the next one tries again.
+            state.ticking = start("lockutils-tick", move || self.keep_ticking()).is_ok();
+        }
+    }
+
+    fn keep_ticking(&self) {
+        loop {
+            thread::sleep(EVERY);
+            let wakers = {
+                let mut state = self.lock();
+                state.ticking = !state.ticked.is_empty();
+                std::mem::take(&mut state.ticked)
+            };
+            if wakers.is_empty() {
+                return;
+            }
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// Starts a thread that no signal of the program is delivered to.
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let quiet = move || {
+        // Concerns this thread alone. Should it fail, interrupted calls are repeated anyway.
+        let _ = SigSet::all().thread_block();
+        work();
+    };
+    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(quiet).map(drop)
+}
+
+/// Ready at the next tick.
+async fn tick() {
+    let mut asked = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        POOL.tick(context.waker().clone());
+        Poll::Pending
+    })
+    .await;
+}

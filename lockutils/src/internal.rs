@@ -1,0 +1,264 @@
+//! The in-process half of a lock: one state word and one queue for threads and tasks alike.
+//!
+//! It does no I/O, reads no clock and starts no threads. A time-out, a cancellation and a dropped future are
+//! the same step here: [`Waiting`](wait::Waiting) is dropped.
+
+pub(crate) mod park;
+mod queue;
+pub(crate) mod wait;
+pub(crate) mod word;
+
+use std::task::{Poll, Waker};
+
+use self::queue::{Queue, Ticket, Wakers};
+pub(crate) use self::word::Mode;
+use self::word::{CLOSED, QUEUED, REF, WOKEN};
+use crate::sync::{AtomicU64, Mutex, Ordering::*};
+
+/// A lock without a name.
+///
+/// Invariants, whenever nobody is inside the mutex of the queue:
+///
+/// - The word has `QUEUED` exactly when the queue has linked waiters, and `CLOSED` exactly when one insists.
+/// - Readers and permits at the head do not fit in: whoever made room for them let them in.
+/// - If nobody holds the lock and the queue is not empty, its head is a writer and `WOKEN` is set: it has
+///   been woken and has not looked yet. So no wake-up is ever lost, and a release that sees `WOKEN` may
+///   leave the queue alone.
+/// - Every waiter has a reference of its own, so that the lock outlives each of its waiters.
+///
+/// ```text
+/// who holds  | who may come in                                  | on release
+/// nobody     | anyone; past a queue only writers, while not CLOSED | -
+/// a writer   | nobody                                           | wakes the head, or hands over if CLOSED
+/// readers    | readers, while nobody waits                      | the last one wakes the head
+/// permits    | permits up to their number, while nobody waits   | lets the head in
+/// ```
+pub(crate) struct RawLock {
+    word: AtomicU64,
+    queue: Mutex<Queue>,
+}
+
+/// What a release found.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Somebody else still uses the lock.
+    Used,
+    /// That was the last user: the lock is dead, and the caller must take it out of the registry.
+    Last,
+}
+
+/// What a look-up found.
+pub(crate) enum Attached {
+    /// The lock died before it could be used.
+    Dead,
+    /// The lock was free and is held now.
+    Held,
+    /// The lock is taken; the caller has a reference now.
+    Busy,
+}
+
+impl RawLock {
+    /// A lock that is born held.
+    pub(crate) fn held(mode: Mode) -> Self {
+        let word = mode.enter(0).expect("nobody holds a new lock");
+        Self { word: AtomicU64::new(word), queue: Mutex::new(Queue::new()) }
+    }
+
+    /// A free lock with one reference.
+    pub(crate) fn referred() -> Self {
+        Self { word: AtomicU64::new(REF), queue: Mutex::new(Queue::new()) }
+    }
+
+    /// Takes the lock if it is free for a newcomer. The caller has a reference or a hold.
+    #[inline]
+    pub(crate) fn try_enter(&self, mode: Mode, fair: bool) -> bool {
+        let mut word = self.word.load(Relaxed);
+        while let Some(entered) = mode.enter_new(word, fair) {
+            match self.word.compare_exchange_weak(word, entered, Acquire, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Takes the lock past the queue if those who hold it allow it: for somebody who shares it already.
+    pub(crate) fn rejoin(&self, mode: Mode) -> bool {
+        let mut word = self.word.load(Relaxed);
+        while let Some(entered) = mode.enter(word) {
+            match self.word.compare_exchange_weak(word, entered, Acquire, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// The first step of somebody who found the lock in the registry and has neither reference nor hold:
+    /// takes it, or else a reference, but never revives it.
+    #[inline]
+    pub(crate) fn attach(&self, mode: Option<Mode>, fair: bool) -> Attached {
+        let mut word = self.word.load(Relaxed);
+        while word != 0 {
+            let entered = mode.and_then(|mode| mode.enter_new(word, fair));
+            let next = entered.unwrap_or_else(|| one_more_ref(word));
+            match self.word.compare_exchange_weak(word, next, Acquire, Relaxed) {
+                Ok(_) if entered.is_some() => return Attached::Held,
+                Ok(_) => return Attached::Busy,
+                Err(now) => word = now,
+            }
+        }
+        Attached::Dead
+    }
+
+    pub(crate) fn add_ref(&self) {
+        one_more_ref(self.word.fetch_add(REF, Relaxed));
+    }
+
+    #[inline]
+    pub(crate) fn drop_ref(&self) -> After {
+        if self.word.fetch_sub(REF, AcqRel) == REF { After::Last } else { After::Used }
+    }
+
+    /// Lets go of one hold.
+    #[inline]
+    pub(crate) fn release(&self, mode: Mode) -> After {
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let after = mode.leave(word);
+            if mode.must_settle(word, after) {
+                return self.release_slow(mode);
+            }
+            match self.word.compare_exchange_weak(word, after, AcqRel, Relaxed) {
+                Ok(_) if after == 0 => return After::Last,
+                Ok(_) => return After::Used,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The hold becomes a reference until the queue is let go: a waiter that is let in here may run, leave
+    /// and be the last user before this thread has unlocked the queue.
+    #[cold]
+    fn release_slow(&self, mode: Mode) -> After {
+        self.settle(|word| mode.leave(word) + REF);
+        self.drop_ref()
+    }
+
+    /// Turns the one writer into a reader and lets in the readers at the head.
+    pub(crate) fn downgrade(&self) {
+        self.settle(|word| Mode::Read.enter(Mode::Write.leave(word)).expect("the one writer has left"));
+    }
+
+    /// Changes the word and, in the same step, lets in everybody whom that admits.
+    fn settle(&self, change: impl Fn(u64) -> u64) {
+        let wakers = {
+            let mut queue = self.queue.lock();
+            self.settle_locked(&mut queue, change)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn settle_locked(&self, queue: &mut Queue, change: impl Fn(u64) -> u64) -> Wakers {
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let plan = queue.plan(change(word));
+            match self.word.compare_exchange_weak(word, plan.word, AcqRel, Relaxed) {
+                Ok(_) => return queue.carry_out(&plan),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Queues, unless the lock has come free meanwhile (`None`: it is held now).
+    fn enqueue(&self, mode: Mode, fair: bool, waker: &Waker) -> Option<Ticket> {
+        let waker = waker.clone();
+        let mut queue = self.queue.lock();
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let entered = mode.enter_new(word, fair);
+            let next = entered.unwrap_or(word | QUEUED | if fair { CLOSED } else { 0 });
+            match self.word.compare_exchange_weak(word, next, Acquire, Relaxed) {
+                Ok(_) if entered.is_some() => return None,
+                Ok(_) => return Some(queue.push(mode, fair, waker)),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The waiter's look: in, or not yet.
+    fn poll(&self, ticket: Ticket, mode: Mode, waker: &Waker) -> Poll<()> {
+        let mut queue = self.queue.lock();
+        if queue.is_granted(ticket) || (queue.is_head(ticket) && self.enter_as_head(&mut queue, ticket, mode)) {
+            queue.remove(ticket);
+            return Poll::Ready(());
+        }
+        queue.set_waker(ticket, waker);
+        Poll::Pending
+    }
+
+    /// The head takes the lock, or says that it has looked: from then on a release wakes it again.
+    fn enter_as_head(&self, queue: &mut Queue, ticket: Ticket, mode: Mode) -> bool {
+        let mut closed = None;
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let (next, entered) = match mode.enter(word) {
+                Some(entered) => (word::with_flags(entered, queue.flags_behind_head()), true),
+                None if word & WOKEN == 0 => return false,
+                None => {
+                    let closed = *closed.get_or_insert_with(|| queue.lost_once_more(ticket));
+                    ((word & !WOKEN) | if closed { CLOSED } else { 0 }, false)
+                }
+            };
+            match self.word.compare_exchange_weak(word, next, Acquire, Relaxed) {
+                Ok(_) => return entered,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes a waiter out of the queue. Says whether it had been let in: then the hold is the caller's.
+    fn cancel(&self, ticket: Ticket) -> bool {
+        let mut queue = self.queue.lock();
+        let granted = queue.remove(ticket);
+        if granted {
+            return true;
+        }
+        // Whoever stands behind may fit in now, or has to be woken in its place.
+        let wakers = self.settle_locked(&mut queue, |word| word);
+        drop(queue);
+        wakers.into_iter().for_each(Waker::wake);
+        false
+    }
+
+    #[inline]
+    fn is_queued(&self) -> bool {
+        self.word.load(Relaxed) & QUEUED != 0
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.word.load(Relaxed) != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        word::is_held(self.word.load(Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn is_write_held(&self) -> bool {
+        word::is_write(self.word.load(Relaxed))
+    }
+}
+
+/// Like `Arc`, this ends the process before a count that was leaked on purpose wraps around.
+fn one_more_ref(word: u64) -> u64 {
+    if word::refs_full(word) {
+        std::process::abort();
+    }
+    word + REF
+}
+
+#[cfg(all(test, loom))]
+mod models;

@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod cancel;
+mod clean;
+mod clock;
+mod config;
+mod error;
+mod external;
+mod guard;
+mod internal;
+mod limit;
+mod lock;
+mod locks;
+mod many;
+mod name;
+mod private;
+mod reads;
+mod reentrant;
+mod registry;
+mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod trace;
+
+pub use crate::cancel::Cancel;
+pub use crate::clean::Cleaned;
+pub use crate::config::Config;
+pub use crate::error::Error;
+pub use crate::external::remove::Removal;
+pub use crate::guard::LockGuard;
+pub use crate::lock::{Lock, lock, semaphore};
+pub use crate::locks::{Locks, init, locks, with_prefix};
+pub use crate::many::{LockAll, LockAllGuard, lock_all};
+pub use crate::reentrant::{Reentrant, ReentrantGuard};
+#[cfg(feature = "macros")]
+pub use lockutils_macros::synchronized;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::private::*;
+}

@@ -1,0 +1,350 @@
+//! A registry of locks with its configuration, and the one of the process.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Weak};
+
+use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
+
+use crate::config::Config;
+use crate::error::{Error, Kind};
+use crate::external::{Directory, FileId};
+use crate::internal::Mode;
+use crate::lock::Lock;
+use crate::many::LockAll;
+use crate::name::Text;
+use crate::registry::{Home, Namespace};
+
+/// A registry of named locks together with its configuration. Cheap to clone; clones share everything.
+///
+/// One is the process-wide default, behind [`lock`](crate::lock), [`semaphore`](crate::semaphore),
+/// [`lock_all`](crate::lock_all) and the attribute; it is configured by [`init`](crate::init) or the environment.
+/// A library or a test can have its own with [`Locks::new`]: internal locks of two registries do not
+/// exclude each other; external ones of the same directory do, since they meet in the file.
+///
+/// ```
+/// use lockutils::{Config, Locks};
+///
+/// static NOVA: Locks = lockutils::with_prefix("nova");
+///
+/// let guard = NOVA.lock("volumes").acquire()?;
+/// assert_eq!(guard.name(), "nova-volumes");
+///
+/// let own = Locks::new(Config::new())?;
+/// let other = own.lock("nova-volumes").acquire()?; // another registry, another lock
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Locks {
+    root: Root,
+    /// Said by `with_prefix`; otherwise the configuration decides.
+    prefix: Option<Cow<'static, str>>,
+}
+
+#[derive(Clone)]
+enum Root {
+    Process,
+    Own(Arc<Shared>),
+}
+
+/// What all clones share.
+pub(crate) struct Shared {
+    /// Set by `init` or `new`, or bound from the environment by the first external lock.
+    config: OnceCell<Config>,
+    /// The environment, as internal locks saw it that were taken before `config` was set.
+    early: OnceCell<Config>,
+    /// Held while one of the two above is decided.
+    binding: Mutex<()>,
+    /// The locks of the configured directory, and those of none.
+    main: Home,
+    /// The locks of directories that were named on a call.
+    others: Mutex<Vec<Other>>,
+}
+
+struct Other {
+    path: PathBuf,
+    id: Option<FileId>,
+    namespace: Weak<Namespace>,
+}
+
+static PROCESS: LazyLock<Shared> = LazyLock::new(|| Shared::new(Home::Process(Box::leak(Box::new(Namespace::new())))));
+
+/// The process-wide registry.
+///
+/// ```
+/// let held = lockutils::lock("seen").acquire()?;
+/// assert!(!lockutils::locks().is_empty());
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn locks() -> &'static Locks {
+    static LOCKS: Locks = Locks { root: Root::Process, prefix: None };
+    &LOCKS
+}
+
+/// Configures the process-wide registry: once, at the start. Functions that were annotated before are bound late and
+/// follow it.
+///
+/// Without it, the process takes its configuration [from the environment](Config::from_env) when it first needs it.
+///
+/// # Errors
+///
+/// - [`Error::is_already_initialized`] when it was called before, or when a lock was taken already whose identity
+///   would change: an external one, or any if the prefix changes.
+/// - [`Error::is_config`] when the configuration cannot be used.
+///
+/// ```
+/// # let dir = std::env::temp_dir().join(format!("lockutils-doc-init-{}", std::process::id()));
+/// lockutils::init(lockutils::Config::new().lock_path(&dir))?;
+/// let guard = lockutils::lock("volumes").external().acquire()?;
+/// assert_eq!(guard.path().unwrap(), dir.join("volumes"));
+/// # drop(guard);
+/// # std::fs::remove_dir_all(dir).ok();
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn init(config: Config) -> Result<(), Error> {
+    let config = config.bound()?;
+    let _binding = PROCESS.binding.lock();
+    if PROCESS.early.get().is_some_and(|early| early.prefix() != config.prefix()) {
+        let why = "locks were taken before the configuration gave them a prefix";
+        return Err(Kind::AlreadyInitialized { why }.into());
+    }
+    let named = |path: &Path| PROCESS.others.lock().iter().any(|other| other.path.as_path() == path && other.namespace.strong_count() > 0);
+    if config.path().is_some_and(named) {
+        let why = "a lock in use has named the configured directory as its own `lock_path`";
+        return Err(Kind::AlreadyInitialized { why }.into());
+    }
+    PROCESS.config.set(config).map_err(|_| {
+        Kind::AlreadyInitialized { why: "the process has its lock configuration already" }.into()
+    })
+}
+
+/// The process-wide registry with a prefix before each name: what a service or a library declares once.
+/// `nova` and `nova-` are the same. It takes the place of oslo's `lock_with_prefix`, `synchronized_with_prefix` and
+/// `remove_external_lock_file_with_prefix`.
+///
+/// A prefix that cannot be part of a file name is reported by each acquire.
+///
+/// ```
+/// static NOVA: lockutils::Locks = lockutils::with_prefix("nova");
+///
+/// #[lockutils::synchronized("volumes", locks = NOVA)]
+/// fn resize() {}
+///
+/// resize();
+/// assert_eq!(NOVA.lock("volumes").acquire()?.name(), "nova-volumes");
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub const fn with_prefix(prefix: &'static str) -> Locks {
+    Locks { root: Root::Process, prefix: Some(Cow::Borrowed(prefix)) }
+}
+
+impl Locks {
+    /// Makes a registry of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`] when the configuration cannot be used. Nothing is opened or made yet.
+    ///
+    /// ```
+    /// let locks = lockutils::Locks::new(lockutils::Config::new().lock_file_prefix("mine"))?;
+    /// assert_eq!(locks.lock("x").acquire()?.name(), "mine-x");
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let shared = Shared::new(Home::Own(Arc::new(Namespace::new())));
+        let _ = shared.config.set(config.bound()?);
+        Ok(Self { root: Root::Own(Arc::new(shared)), prefix: None })
+    }
+
+    /// The same registry with a prefix before each name, instead of the one it had.
+    ///
+    /// ```
+    /// let cinder = lockutils::locks().with_prefix("cinder");
+    /// assert_eq!(cinder.lock("x").acquire()?.name(), "cinder-x");
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_prefix(&self, prefix: impl Into<String>) -> Self {
+        Self { root: self.root.clone(), prefix: Some(Cow::Owned(prefix.into())) }
+    }
+
+    /// Names a lock. See [`lockutils::lock`](crate::lock).
+    ///
+    /// ```
+    /// let guard = lockutils::locks().lock("volumes").acquire()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn lock(&self, name: impl AsRef<str>) -> Lock {
+        Lock::new(self.clone(), Text::from(name.as_ref()), Mode::Write)
+    }
+
+    /// Names a semaphore. See [`lockutils::semaphore`](crate::semaphore).
+    ///
+    /// ```
+    /// let permit = lockutils::locks().semaphore("uploads", 4).acquire()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn semaphore(&self, name: impl AsRef<str>, permits: u32) -> Lock {
+        Lock::new(self.clone(), Text::from(name.as_ref()), Mode::Permit(permits))
+    }
+
+    /// Names several locks that are taken together. See [`lockutils::lock_all`](crate::lock_all).
+    ///
+    /// ```
+    /// let guards = lockutils::locks().lock_all(["b", "a"]).acquire()?;
+    /// assert_eq!(guards.names().collect::<Vec<_>>(), ["a", "b"]);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn lock_all<N: AsRef<str>>(&self, names: impl IntoIterator<Item = N>) -> LockAll {
+        LockAll::new(names.into_iter().map(|name| self.lock(name)).collect())
+    }
+
+    /// How many identities are in use: held, waited for, or kept by a handle.
+    ///
+    /// ```
+    /// let locks = lockutils::Locks::new(lockutils::Config::new())?;
+    /// let guard = locks.lock("x").acquire()?;
+    /// assert_eq!(locks.len(), 1);
+    /// drop(guard);
+    /// assert_eq!(locks.len(), 0);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn len(&self) -> usize {
+        let shared = self.shared();
+        let others = shared.others.lock();
+        shared.main.len() + others.iter().filter_map(|other| other.namespace.upgrade()).map(|home| home.len()).sum::<usize>()
+    }
+
+    /// Whether no identity is in use.
+    ///
+    /// ```
+    /// assert!(lockutils::Locks::new(lockutils::Config::new())?.is_empty());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives memory back that the registry keeps for names to come: worth a call after very many of them.
+    ///
+    /// ```
+    /// lockutils::locks().shrink();
+    /// ```
+    pub fn shrink(&self) {
+        self.shared().main.shrink();
+    }
+
+    /// The directory of the lock files, if one is configured.
+    ///
+    /// ```
+    /// let locks = lockutils::Locks::new(lockutils::Config::new().lock_path("/run/nova"))?;
+    /// assert_eq!(locks.lock_path().unwrap().to_str(), Some("/run/nova"));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn lock_path(&self) -> Option<PathBuf> {
+        self.shared().effective().ok().and_then(|config| config.path().map(Path::to_owned))
+    }
+
+    #[inline]
+    pub(crate) fn shared(&self) -> &Shared {
+        match &self.root {
+            Root::Process => &PROCESS,
+            Root::Own(shared) => shared,
+        }
+    }
+
+    /// The prefix of this registry's names under `config`.
+    #[inline]
+    pub(crate) fn prefix<'a>(&'a self, config: &'a Config) -> &'a str {
+        self.prefix.as_deref().unwrap_or_else(|| config.prefix())
+    }
+}
+
+impl fmt::Debug for Locks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Locks").field("prefix", &self.prefix).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn new(main: Home) -> Self {
+        Self {
+            config: OnceCell::new(),
+            early: OnceCell::new(),
+            binding: Mutex::new(()),
+            main,
+            others: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The configuration as it is now, which for internal locks may still change.
+    #[inline]
+    pub(crate) fn effective(&self) -> Result<&Config, Error> {
+        match self.config.get().or_else(|| self.early.get()) {
+            Some(config) => Ok(config),
+            None => self.look_at_environment(),
+        }
+    }
+
+    #[cold]
+    fn look_at_environment(&self) -> Result<&Config, Error> {
+        let _binding = self.binding.lock();
+        match self.config.get() {
+            Some(config) => Ok(config),
+            None => self.early.get_or_try_init(|| Config::from_env().bound()),
+        }
+    }
+
+    /// The configuration, for good.
+    fn settled(&self) -> Result<&Config, Error> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        self.effective()?;
+        let _binding = self.binding.lock();
+        self.config.get_or_try_init(|| Ok(self.early.get_or_try_init(|| Config::from_env().bound())?.clone()))
+    }
+
+    /// The locks without a directory of their own.
+    #[inline]
+    pub(crate) fn main(&self) -> &Home {
+        &self.main
+    }
+
+    /// The locks of the configured directory. `None`: none is configured.
+    pub(crate) fn configured(&self) -> Result<Option<&Home>, Error> {
+        let config = self.settled()?;
+        let Some(path) = config.path() else { return Ok(None) };
+        self.main.directory.get_or_init(|| Arc::new(Directory::new(path.to_owned(), config.mode())));
+        Ok(Some(&self.main))
+    }
+
+    /// The locks of a directory that was named on the call: the configured ones, if it is that directory.
+    pub(crate) fn named(&self, path: &Path) -> Result<Home, Error> {
+        let config = self.effective()?;
+        let path = std::path::absolute(path).map_err(|error| Error::io_at("find the current directory for", path, error))?;
+        if config.path() == Some(&path) {
+            return Ok(self.configured()?.unwrap_or(&self.main).clone());
+        }
+        let mut others = self.others.lock();
+        let same_path = others.iter().filter(|other| other.path == path).find_map(|other| other.namespace.upgrade());
+        if let Some(namespace) = same_path {
+            return Ok(Home::Own(namespace));
+        }
+        let id = FileId::of_directory(&path);
+        if id.is_some() && config.path().is_some_and(|main| FileId::of_directory(main) == id) {
+            return Ok(self.configured()?.unwrap_or(&self.main).clone());
+        }
+        others.retain(|other| other.namespace.strong_count() > 0);
+        let same_id = others.iter().filter(|other| id.is_some() && other.id == id).find_map(|other| other.namespace.upgrade());
+        let namespace = same_id.unwrap_or_else(|| {
+            let namespace = Namespace::new();
+            let _ = namespace.directory.set(Arc::new(Directory::new(path.clone(), config.mode())));
+            Arc::new(namespace)
+        });
+        others.push(Other { path, id, namespace: Arc::downgrade(&namespace) });
+        Ok(Home::Own(namespace))
+    }
+}

@@ -1,0 +1,337 @@
+//! Several locks as one: de-duplicated, in the order of their names, all or nothing.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::guard::{LockGuard, Pinned};
+use crate::lock::Lock;
+use crate::registry::Owner;
+
+/// Names several locks of the process-wide registry that are taken together.
+///
+/// They are de-duplicated and taken in the order of their full names, whatever order they are written in, so that
+/// two who want the same locks never wait for each other. It is all or nothing, within one limit.
+///
+/// ```
+/// let guards = lockutils::lock_all(["b", "a", "b"]).acquire()?;
+/// assert_eq!(guards.names().collect::<Vec<_>>(), ["a", "b"]);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+pub fn lock_all<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> LockAll {
+    crate::locks().lock_all(names)
+}
+
+/// Several names and how they are to be taken. The options are those of [`Lock`], for all of them.
+///
+/// ```
+/// let both = lockutils::lock_all(["source", "target"]).fair();
+/// let guards = both.acquire()?;
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[must_use = "locks do nothing until they are acquired"]
+#[derive(Clone)]
+pub struct LockAll {
+    locks: Vec<Lock>,
+}
+
+macro_rules! option {
+    ($(#[$docs:meta])* $name:ident($($argument:ident: $kind:ty)?)) => {
+        $(#[$docs])*
+        pub fn $name(self $(, $argument: $kind)?) -> Self {
+            self.each(|lock| lock.$name($($argument)?))
+        }
+    };
+}
+
+impl LockAll {
+    pub(crate) fn new(locks: Vec<Lock>) -> Self {
+        Self { locks }
+    }
+
+    fn each(self, option: impl Fn(Lock) -> Lock) -> Self {
+        Self { locks: self.locks.into_iter().map(option).collect() }
+    }
+
+    option! {
+        /// As [`Lock::external`].
+        ///
+        /// ```
+        /// # let dir = lockutils::testing::temp_locks()?;
+        /// let guards = dir.locks().lock_all(["a", "b"]).external().acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        external()
+    }
+    option! {
+        /// As [`Lock::internal`].
+        ///
+        /// ```
+        /// let guards = lockutils::lock_all(["a", "b"]).internal().acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        internal()
+    }
+    option! {
+        /// As [`Lock::read`].
+        ///
+        /// ```
+        /// let guards = lockutils::lock_all(["a", "b"]).read().acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        read()
+    }
+    option! {
+        /// As [`Lock::write`].
+        ///
+        /// ```
+        /// let guards = lockutils::lock_all(["a", "b"]).write().acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        write()
+    }
+    option! {
+        /// As [`Lock::fair`].
+        ///
+        /// ```
+        /// let guards = lockutils::lock_all(["a", "b"]).fair().acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        fair()
+    }
+    option! {
+        /// As [`Lock::hashed`].
+        ///
+        /// ```
+        /// let guards = lockutils::lock_all(["a", "b"]).hashed().acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        hashed()
+    }
+    option! {
+        /// As [`Lock::timeout`], for all of them together.
+        ///
+        /// ```
+        /// let guards = lockutils::lock_all(["a", "b"]).timeout(std::time::Duration::from_secs(5)).acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        timeout(limit: Duration)
+    }
+    option! {
+        /// As [`Lock::deadline`].
+        ///
+        /// ```
+        /// let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        /// let guards = lockutils::lock_all(["a", "b"]).deadline(end).acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        deadline(end: Instant)
+    }
+    option! {
+        /// As [`Lock::cancel_on`].
+        ///
+        /// ```
+        /// let cancel = lockutils::Cancel::new();
+        /// let guards = lockutils::lock_all(["a", "b"]).cancel_on(&cancel).acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        cancel_on(cancel: &Cancel)
+    }
+
+    /// As [`Lock::prefix`].
+    ///
+    /// ```
+    /// let guards = lockutils::lock_all(["a"]).prefix("nova").acquire()?;
+    /// assert_eq!(guards.names().next(), Some("nova-a"));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn prefix(self, prefix: impl AsRef<str>) -> Self {
+        self.each(|lock| lock.prefix(prefix.as_ref()))
+    }
+
+    /// As [`Lock::lock_path`].
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("lockutils-doc-all-{}", std::process::id()));
+    /// let guards = lockutils::lock_all(["a"]).external().lock_path(&dir).acquire()?;
+    /// # drop(guards);
+    /// # std::fs::remove_dir_all(dir).ok();
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn lock_path(self, path: impl AsRef<Path>) -> Self {
+        self.each(|lock| lock.lock_path(path.as_ref()))
+    }
+
+    /// Waits for all of them and takes them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lock::acquire`], for the first one that fails; those before it have been let go.
+    ///
+    /// ```
+    /// let guards = lockutils::lock_all(["a", "b"]).acquire()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn acquire(&self) -> Result<LockAllGuard, Error> {
+        self.acquire_as(Owner::Thread, Location::caller())
+    }
+
+    /// Takes all of them if none is busy; `None` otherwise, and nothing is held.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lock::try_acquire`].
+    ///
+    /// ```
+    /// let held = lockutils::lock("all-try-b").acquire()?;
+    /// assert!(lockutils::lock_all(["all-try-a", "all-try-b"]).try_acquire()?.is_none());
+    /// assert!(lockutils::lock("all-try-a").try_acquire()?.is_some());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_acquire(&self) -> Result<Option<LockAllGuard>, Error> {
+        match self.acquire_now(Owner::Thread, Location::caller()) {
+            Ok(guards) => Ok(Some(guards)),
+            Err(error) if error.is_busy() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for all of them in a task. See [`Lock::acquire_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future lets go of those that it had taken.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let guards = lockutils::lock_all(["a", "b"]).acquire_async().await?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn acquire_async(&self) -> impl Future<Output = Result<LockAllGuard, Error>> + Send + '_ {
+        self.acquire_async_at(Location::caller())
+    }
+
+    pub(crate) async fn acquire_async_at(&self, place: &'static Location<'static>) -> Result<LockAllGuard, Error> {
+        let mut guards = LockAllGuard(Vec::new());
+        for lock in self.in_order()? {
+            guards.0.push(lock.acquire_async_at(place).await?);
+        }
+        Ok(guards)
+    }
+
+    fn acquire_as(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockAllGuard, Error> {
+        let mut guards = LockAllGuard(Vec::new());
+        for lock in self.in_order()? {
+            guards.0.push(lock.acquire_as(owner, place)?);
+        }
+        Ok(guards)
+    }
+
+    /// All of them at once, or the error of the one that is busy.
+    pub(crate) fn acquire_now(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockAllGuard, Error> {
+        let mut guards = LockAllGuard(Vec::new());
+        for lock in self.in_order()? {
+            let taken = lock.try_acquire_as(owner, place)?;
+            guards.0.push(taken.ok_or_else(|| lock.busy())?);
+        }
+        Ok(guards)
+    }
+
+    pub(crate) fn try_pinned(&self, place: &'static Location<'static>) -> Result<PinnedAll, Error> {
+        self.acquire_now(Owner::Pinned, place).map(|guards| PinnedAll::new(guards, place))
+    }
+
+    pub(crate) fn enter_pinned(&self, place: &'static Location<'static>) -> Result<PinnedAll, Error> {
+        self.acquire_as(Owner::Pinned, place).map(|guards| PinnedAll::new(guards, place))
+    }
+
+    /// Each identity once, in the order of full names and, for one name in several directories, of those; with one
+    /// deadline for all.
+    fn in_order(&self) -> Result<Vec<Lock>, Error> {
+        let mut cells = self.locks.iter().map(|lock| lock.cell().map(|cell| (cell, lock))).collect::<Result<Vec<_>, _>>()?;
+        cells.sort_by(|(one, _), (other, _)| one.order().cmp(&other.order()));
+        cells.dedup_by(|(later, _), (earlier, _)| later.id() == earlier.id());
+        cells.into_iter().map(|(cell, lock)| lock.begun().map(|lock| lock.kept_at(cell))).collect()
+    }
+}
+
+impl fmt::Debug for LockAll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.locks).finish()
+    }
+}
+
+/// Several held locks. Dropping it lets go of them in reverse order.
+///
+/// ```
+/// let guards = lockutils::lock_all(["a", "b"]).acquire()?;
+/// assert_eq!(guards.names().count(), 2);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[must_use = "the locks are let go as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct LockAllGuard(Vec<LockGuard>);
+
+impl LockAllGuard {
+    /// The full names, in the order in which they were taken.
+    ///
+    /// ```
+    /// let guards = lockutils::lock_all(["b", "a"]).acquire()?;
+    /// assert_eq!(guards.names().collect::<Vec<_>>(), ["a", "b"]);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(LockGuard::name)
+    }
+
+    /// The single guards, in the order in which they were taken.
+    ///
+    /// ```
+    /// let guards = lockutils::lock_all(["a"]).acquire()?;
+    /// assert!(!guards.guards()[0].is_shared());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn guards(&self) -> &[LockGuard] {
+        &self.0
+    }
+}
+
+impl Drop for LockAllGuard {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
+impl fmt::Debug for LockAllGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0).finish()
+    }
+}
+
+/// Guards that stay on their thread.
+pub struct PinnedAll(Vec<Pinned>);
+
+impl PinnedAll {
+    fn new(mut guards: LockAllGuard, place: &'static Location<'static>) -> Self {
+        Self(guards.0.drain(..).map(|guard| Pinned::new(guard, place)).collect())
+    }
+}
+
+impl Drop for PinnedAll {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}

@@ -1,0 +1,248 @@
+//! Names: what may be one, and what the file is called. The same file as oslo.concurrency's:
+//! `prefix-name`, with `_` for every `/` of the name.
+
+use std::fmt::{self, Write as _};
+use std::ops::Deref;
+
+/// How long a file name may be, in bytes.
+pub(crate) const LONGEST: usize = 255;
+
+const INLINE: usize = 63;
+
+/// A string that needs no allocation up to 63 bytes.
+#[derive(Clone)]
+pub(crate) enum Text {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Heap(String),
+}
+
+impl Text {
+    pub(crate) const fn new() -> Self {
+        Self::Inline { len: 0, bytes: [0; INLINE] }
+    }
+
+    #[inline]
+    pub(crate) fn push_str(&mut self, more: &str) {
+        match self {
+            Self::Inline { len, bytes } if usize::from(*len) + more.len() <= INLINE => {
+                let start = usize::from(*len);
+                bytes[start..start + more.len()].copy_from_slice(more.as_bytes());
+                *len += more.len() as u8;
+            }
+            Self::Inline { .. } => *self = Self::Heap([&**self, more].concat()),
+            Self::Heap(text) => text.push_str(more),
+        }
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match self {
+            // SAFETY: the first `len` bytes were copied from whole strings.
+            Self::Inline { len, bytes } => unsafe { std::str::from_utf8_unchecked(&bytes[..usize::from(*len)]) },
+            Self::Heap(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Text {
+    #[inline]
+    fn from(text: &str) -> Self {
+        let mut new = Self::new();
+        new.push_str(text);
+        new
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        self.push_str(more);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// Which rule a name breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameRule {
+    Empty,
+    /// `.` or `..`.
+    Dots,
+    /// A control character at this byte.
+    Control(usize),
+    /// So many bytes with the prefix.
+    TooLong(usize),
+    /// The prefix holds a `/` at this byte, and would leave the directory.
+    SlashInPrefix(usize),
+}
+
+impl fmt::Display for NameRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a name has at least one byte"),
+            Self::Dots => write!(f, "`.` and `..` are directories"),
+            Self::Control(at) => write!(f, "byte {at} is a control character"),
+            Self::TooLong(long) => write!(
+                f,
+                "with its prefix it has {long} bytes and a file name has at most {LONGEST}; \
+                 `hashed()` makes long names short"
+            ),
+            Self::SlashInPrefix(at) => write!(f, "byte {at} of its prefix is a `/`; use `lock_path` for another directory"),
+        }
+    }
+}
+
+/// The two parts put together, as they are. The registry knows valid names only, so a name that it finds needs
+/// no check; but an empty one must not pass for its prefix.
+#[inline]
+pub(crate) fn join(prefix: &str, name: &str) -> Text {
+    let mut full = Text::new();
+    if !prefix.is_empty() {
+        full.push_str(prefix);
+        if !prefix.ends_with('-') {
+            full.push_str("-");
+        }
+    }
+    full.push_str(name);
+    full
+}
+
+/// The name of the file, checked.
+pub(crate) fn checked(prefix: &str, name: &str, hashed: bool) -> Result<Text, NameRule> {
+    if name.is_empty() {
+        return Err(NameRule::Empty);
+    }
+    if let Some(at) = prefix.find('/') {
+        return Err(NameRule::SlashInPrefix(at));
+    }
+    let full = join(prefix, &name.replace('/', "_"));
+    if let Some(at) = full.find(|c: char| c.is_control()) {
+        return Err(NameRule::Control(at));
+    }
+    match &*full {
+        "." | ".." => Err(NameRule::Dots),
+        long if long.len() > LONGEST && hashed => Ok(shortened(long)),
+        long if long.len() > LONGEST => Err(NameRule::TooLong(long.len())),
+        _ => Ok(full),
+    }
+}
+
+/// A name for which [`checked`] never fails under a valid prefix: what cannot stand in a name becomes `_`.
+/// Two names that become one exclude each other, which is safe.
+pub(crate) fn tamed(name: &str) -> Text {
+    if !name.is_empty() && name.bytes().all(|byte| byte > b'.' && byte < 0x7f) {
+        return name.into();
+    }
+    let mut tame = Text::new();
+    for c in name.chars() {
+        let _ = tame.write_char(if c.is_control() { '_' } else { c });
+    }
+    match &*tame {
+        "" => "_".into(),
+        "." => "_.".into(),
+        ".." => "_..".into(),
+        _ => tame,
+    }
+}
+
+/// The beginning of a long name, a hyphen, and the 32 hexadecimal digits of its 128-bit FNV-1a hash.
+/// Stable: it does not change between versions or machines.
+fn shortened(long: &str) -> Text {
+    let mut end = LONGEST - 33;
+    while !long.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut short = Text::from(&long[..end]);
+    let _ = write!(short, "-{:032x}", fnv1a(long.as_bytes()));
+    short
+}
+
+fn fnv1a(bytes: &[u8]) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    bytes.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(prefix: &str, name: &str) -> Result<String, NameRule> {
+        checked(prefix, name, false).map(|text| text.to_string())
+    }
+
+    #[test]
+    fn the_file_is_the_one_that_oslo_uses() {
+        for (prefix, name, expected) in [
+            ("", "x", "x"),
+            ("nova", "x", "nova-x"),
+            ("nova-", "x", "nova-x"),
+            ("nova--", "x", "nova--x"),
+            ("nova_", "x", "nova_-x"),
+            ("", "a/b", "a_b"),
+            ("", "../x", ".._x"),
+            ("", "/abs", "_abs"),
+            ("", "a\\b", "a\\b"),
+            ("", " sp ", " sp "),
+            ("", "-dash", "-dash"),
+            ("", "é", "é"),
+            ("nova", "..", "nova-.."),
+        ] {
+            assert_eq!(file(prefix, name).as_deref(), Ok(expected), "{prefix:?} {name:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_file_is_refused_by_its_rule() {
+        assert_eq!(file("", ""), Err(NameRule::Empty));
+        assert_eq!(file("nova", ""), Err(NameRule::Empty));
+        assert_eq!(file("", "."), Err(NameRule::Dots));
+        assert_eq!(file("", ".."), Err(NameRule::Dots));
+        assert_eq!(file("", "a\0b"), Err(NameRule::Control(1)));
+        assert_eq!(file("", "ab\n"), Err(NameRule::Control(2)));
+        assert_eq!(file("../up", "x"), Err(NameRule::SlashInPrefix(2)));
+        assert_eq!(file("", &"x".repeat(255)).map(|name| name.len()), Ok(255));
+        assert_eq!(file("", &"x".repeat(256)), Err(NameRule::TooLong(256)));
+        assert_eq!(file("nova", &"x".repeat(251)), Err(NameRule::TooLong(256)));
+    }
+
+    #[test]
+    fn long_names_keep_their_beginning_and_never_change() {
+        let long = "v".repeat(300);
+        let short = checked("", &long, true).expect("hashed");
+        assert_eq!(short.len(), LONGEST);
+        assert!(short.starts_with("vvvv"));
+        assert!(short.ends_with(&format!("-{:032x}", fnv1a(long.as_bytes()))));
+        assert_ne!(&*short, &*checked("", &"v".repeat(301), true).expect("hashed"));
+        assert_eq!(&*checked("", "short", true).expect("short"), "short");
+        // The published vectors of FNV-1a, 128 bits.
+        assert_eq!(fnv1a(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(fnv1a(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+    }
+
+    #[test]
+    fn text_grows_from_inline_to_heap() {
+        let mut text = Text::new();
+        for length in 0..200 {
+            assert_eq!(text.len(), length);
+            text.push_str("x");
+        }
+        assert_eq!(&*text, "x".repeat(200));
+    }
+
+    #[test]
+    fn tamed_names_are_always_valid() {
+        for name in ["", ".", "..", "a\0b", "\n", "ok/x", "x"] {
+            assert!(checked("", &tamed(name), true).is_ok(), "{name:?}");
+        }
+        assert_eq!(&*tamed("fine"), "fine");
+    }
+}

@@ -1,0 +1,258 @@
+//! What the attribute expands to. No part of the public interface.
+
+use std::fmt::{self, Write as _};
+use std::future::Future;
+use std::panic::Location;
+
+use once_cell::sync::OnceCell;
+
+pub use crate::guard::Pinned;
+pub use crate::many::PinnedAll;
+use crate::error::Error;
+use crate::guard::LockGuard;
+use crate::internal::Mode;
+use crate::lock::Lock;
+use crate::locks::Locks;
+use crate::many::{LockAll, LockAllGuard};
+use crate::name::{self, Text};
+use crate::reentrant::{Reentrant, ReentrantGuard};
+
+/// A lock of the process-wide registry whose name is rendered now.
+#[inline]
+pub fn lock(name: fmt::Arguments<'_>) -> Lock {
+    lock_in(crate::locks(), name)
+}
+
+/// A lock of this registry.
+#[inline]
+pub fn lock_in(locks: &Locks, name: fmt::Arguments<'_>) -> Lock {
+    Lock::new(locks.clone(), rendered(name), Mode::Write)
+}
+
+/// A lock that cannot fail for its name: what cannot stand in one is replaced.
+#[inline]
+pub fn lock_lossy(name: fmt::Arguments<'_>) -> Lock {
+    lock_lossy_in(crate::locks(), name)
+}
+
+/// The same in this registry.
+#[inline]
+pub fn lock_lossy_in(locks: &Locks, name: fmt::Arguments<'_>) -> Lock {
+    Lock::new(locks.clone(), rendered(name), Mode::Write).lossy()
+}
+
+fn rendered(name: fmt::Arguments<'_>) -> Text {
+    if let Some(literal) = name.as_str() {
+        return literal.into();
+    }
+    let mut text = Text::new();
+    // `Text` takes everything; a `Display` that fails leaves a shorter name.
+    let _ = text.write_fmt(name);
+    text
+}
+
+/// A semaphore's permit instead of the lock.
+pub fn permits(lock: Lock, permits: u32) -> Lock {
+    lock.permits(permits)
+}
+
+/// Several locks as one.
+pub fn all<const N: usize>(locks: [Lock; N]) -> LockAll {
+    LockAll::new(locks.into())
+}
+
+/// A lock that belongs to one place in the source and is made when that is first reached.
+#[derive(Debug)]
+pub struct Kept<T>(OnceCell<T>);
+
+impl<T> Kept<T> {
+    /// Not made yet.
+    #[expect(clippy::new_without_default, reason = "it is made in statics only")]
+    pub const fn new() -> Self {
+        Self(OnceCell::new())
+    }
+
+    /// The lock.
+    #[inline]
+    pub fn get(&self, make: impl FnOnce() -> T) -> &T {
+        self.0.get_or_init(make)
+    }
+}
+
+/// What an attribute can take.
+pub trait Enter: Sync {
+    /// What stays on the thread.
+    type Guard;
+    /// What a task holds.
+    type TaskGuard: Send;
+
+    /// Waits.
+    #[doc(hidden)]
+    fn enter_at(&self, place: &'static Location<'static>) -> Result<Self::Guard, Error>;
+    /// Does not wait.
+    #[doc(hidden)]
+    fn enter_now_at(&self, place: &'static Location<'static>) -> Result<Self::Guard, Error>;
+    /// Waits in a task.
+    #[doc(hidden)]
+    fn enter_async_at(
+        &self, place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Self::TaskGuard, Error>> + Send;
+    /// Does not wait, in a task.
+    #[doc(hidden)]
+    fn enter_now_async_at(&self) -> Result<Self::TaskGuard, Error>;
+}
+
+impl Enter for Lock {
+    type Guard = Pinned;
+    type TaskGuard = LockGuard;
+
+    #[inline]
+    fn enter_at(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
+        self.enter_pinned(place)
+    }
+
+    fn enter_now_at(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
+        let taken = self.try_acquire_as(crate::registry::Owner::Pinned, place)?;
+        taken.map(|guard| Pinned::new(guard, place)).ok_or_else(|| self.busy())
+    }
+
+    #[inline]
+    async fn enter_async_at(&self, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+        self.acquire_async_at(place).await
+    }
+
+    #[track_caller]
+    fn enter_now_async_at(&self) -> Result<LockGuard, Error> {
+        let taken = self.try_acquire_as(crate::registry::Owner::Task, Location::caller())?;
+        taken.ok_or_else(|| self.busy())
+    }
+}
+
+impl Enter for LockAll {
+    type Guard = PinnedAll;
+    type TaskGuard = LockAllGuard;
+
+    fn enter_at(&self, place: &'static Location<'static>) -> Result<PinnedAll, Error> {
+        self.enter_pinned(place)
+    }
+
+    fn enter_now_at(&self, place: &'static Location<'static>) -> Result<PinnedAll, Error> {
+        self.try_pinned(place)
+    }
+
+    async fn enter_async_at(&self, place: &'static Location<'static>) -> Result<LockAllGuard, Error> {
+        self.acquire_async_at(place).await
+    }
+
+    #[track_caller]
+    fn enter_now_async_at(&self) -> Result<LockAllGuard, Error> {
+        self.acquire_now(crate::registry::Owner::Task, Location::caller())
+    }
+}
+
+impl Enter for Reentrant {
+    type Guard = ReentrantGuard;
+    /// A task has no thread: the attribute refuses this.
+    type TaskGuard = LockGuard;
+
+    fn enter_at(&self, place: &'static Location<'static>) -> Result<ReentrantGuard, Error> {
+        self.acquire_at(place)
+    }
+
+    fn enter_now_at(&self, place: &'static Location<'static>) -> Result<ReentrantGuard, Error> {
+        self.try_acquire_at(place)?.ok_or_else(|| self.lock().busy())
+    }
+
+    async fn enter_async_at(&self, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+        self.lock().acquire_async_at(place).await
+    }
+
+    fn enter_now_async_at(&self) -> Result<LockGuard, Error> {
+        self.lock().enter_now_async_at()
+    }
+}
+
+/// Waits. Panics with the error's text when the thread would wait for itself.
+#[inline]
+#[track_caller]
+pub fn enter<E: Enter>(lock: &E) -> E::Guard {
+    match lock.enter_at(Location::caller()) {
+        Ok(guard) => guard,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Waits.
+///
+/// # Errors
+///
+/// As `acquire`.
+#[inline]
+#[track_caller]
+pub fn try_enter<E: Enter>(lock: &E) -> Result<E::Guard, Error> {
+    lock.enter_at(Location::caller())
+}
+
+/// Does not wait.
+///
+/// # Errors
+///
+/// As `try_acquire`, and `is_busy`.
+#[inline]
+#[track_caller]
+pub fn enter_now<E: Enter>(lock: &E) -> Result<E::Guard, Error> {
+    lock.enter_now_at(Location::caller())
+}
+
+/// Waits in a task. Panics with the error's text where there is one.
+#[inline]
+#[track_caller]
+pub fn enter_async<E: Enter>(lock: &E) -> impl Future<Output = E::TaskGuard> + Send + '_ {
+    let place = Location::caller();
+    async move {
+        match lock.enter_async_at(place).await {
+            Ok(guard) => guard,
+            Err(error) => fail(&error),
+        }
+    }
+}
+
+/// Waits in a task.
+///
+/// # Errors
+///
+/// As `acquire_async`.
+#[inline]
+#[track_caller]
+pub fn try_enter_async<E: Enter>(lock: &E) -> impl Future<Output = Result<E::TaskGuard, Error>> + Send + '_ {
+    lock.enter_async_at(Location::caller())
+}
+
+/// Does not wait, in a task.
+///
+/// # Errors
+///
+/// As `try_acquire`, and `is_busy`.
+#[track_caller]
+pub fn enter_now_async<E: Enter>(lock: &E) -> Result<E::TaskGuard, Error> {
+    lock.enter_now_async_at()
+}
+
+/// Ends a function that cannot return the error.
+///
+/// # Panics
+///
+/// Always, with the error's text.
+#[cold]
+#[track_caller]
+pub fn fail(error: &Error) -> ! {
+    panic!("{error}")
+}
+
+impl Lock {
+    /// Nothing about the name can fail from now on.
+    fn lossy(self) -> Self {
+        let tame = name::tamed(self.written_name());
+        self.renamed(tame).hashed()
+    }
+}

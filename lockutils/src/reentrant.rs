@@ -1,0 +1,221 @@
+//! Locks that the thread which has them may take again.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::error::{Error, Kind};
+use crate::guard::{LockGuard, Pinned};
+use crate::internal::Mode;
+use crate::lock::Lock;
+use crate::reads;
+use crate::registry::{CellRef, Owner};
+use crate::trace;
+
+/// A lock that belongs to the thread that has it, which may take it again up to a limit.
+///
+/// Made by [`Lock::reentrant`]. It excludes, and is excluded by, every other way to take the name. The thread that
+/// writes may also read; a thread that reads may not go on to write, since two that do would wait for each other
+/// ([`Error::is_would_deadlock`]).
+///
+/// A task has no thread, so there is no async verb.
+///
+/// ```
+/// let lock = lockutils::lock("tree").reentrant(16);
+/// fn walk(lock: &lockutils::Reentrant, depth: u32) -> Result<(), lockutils::Error> {
+///     let _guard = lock.acquire()?;
+///     if depth > 0 { walk(lock, depth - 1) } else { Ok(()) }
+/// }
+/// walk(&lock, 8)?;
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[must_use = "a lock does nothing until it is acquired"]
+#[derive(Clone)]
+pub struct Reentrant {
+    lock: Lock,
+    limit: u32,
+}
+
+impl Reentrant {
+    pub(crate) fn new(lock: Lock, limit: u32) -> Self {
+        Self { lock, limit }
+    }
+
+    /// Waits for the lock and takes it; the thread that has it takes it once more without a wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lock::acquire`], and [`Error::is_limit_reached`].
+    ///
+    /// ```
+    /// let lock = lockutils::lock("reentrant-acquire-example").reentrant(2);
+    /// let outer = lock.acquire()?;
+    /// let inner = lock.acquire()?;
+    /// # drop((outer, inner));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn acquire(&self) -> Result<ReentrantGuard, Error> {
+        self.acquire_at(Location::caller())
+    }
+
+    pub(crate) fn acquire_at(&self, place: &'static Location<'static>) -> Result<ReentrantGuard, Error> {
+        match self.again()? {
+            Again::Held(guard) => Ok(guard),
+            Again::New => self.lock.acquire_as(Owner::Reentrant, place).map(|guard| ReentrantGuard::first(guard, place)),
+        }
+    }
+
+    /// Takes the lock if that needs no wait; `None` if somebody else has it or the limit is reached.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lock::try_acquire`].
+    ///
+    /// ```
+    /// let lock = lockutils::lock("reentrant-try-example").reentrant(1);
+    /// let guard = lock.try_acquire()?.expect("free");
+    /// assert!(lock.try_acquire()?.is_none());
+    /// # drop(guard);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_acquire(&self) -> Result<Option<ReentrantGuard>, Error> {
+        self.try_acquire_at(Location::caller())
+    }
+
+    pub(crate) fn try_acquire_at(&self, place: &'static Location<'static>) -> Result<Option<ReentrantGuard>, Error> {
+        match self.again() {
+            Ok(Again::Held(guard)) => Ok(Some(guard)),
+            Ok(Again::New) => {
+                let taken = self.lock.try_acquire_as(Owner::Reentrant, place)?;
+                Ok(taken.map(|guard| ReentrantGuard::first(guard, place)))
+            }
+            Err(error) if error.is_limit_reached() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs `body` under the lock, and says what it returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire); `body` has not run then.
+    ///
+    /// ```
+    /// let lock = lockutils::lock("reentrant-run-example").reentrant(2);
+    /// assert_eq!(lock.run(|| lock.run(|| 1))??, 1);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn run<R>(&self, body: impl FnOnce() -> R) -> Result<R, Error> {
+        let _guard = self.acquire()?;
+        Ok(body())
+    }
+
+    pub(crate) fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Takes the lock once more for the thread that has it.
+    fn again(&self) -> Result<Again, Error> {
+        let cell = self.lock.cell()?;
+        if let Some(depth) = cell.reentrant_depth() {
+            let times = depth.load(Relaxed);
+            self.check_limit(times)?;
+            let file = match self.lock.file(&cell)? {
+                // The outer guard may be internal: then this one is the first to need the file.
+                Some(file) if !file.reenter() => self.lock.acquire_file(&cell, file)?,
+                file => file.is_some(),
+            };
+            depth.store(times + 1, Relaxed);
+            return Ok(Again::Held(ReentrantGuard::write(cell, file)));
+        }
+        if self.lock.mode() == Mode::Read
+            && let Some((times, _)) = reads::of(cell.id())
+        {
+            self.check_limit(times)?;
+        }
+        Ok(Again::New)
+    }
+
+    fn check_limit(&self, times: u32) -> Result<(), Error> {
+        if times < self.limit {
+            return Ok(());
+        }
+        Err(Kind::LimitReached { name: self.lock.written_name().to_owned(), limit: self.limit }.into())
+    }
+}
+
+enum Again {
+    Held(ReentrantGuard),
+    New,
+}
+
+impl fmt::Debug for Reentrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reentrant").field("lock", &self.lock).field("limit", &self.limit).finish()
+    }
+}
+
+/// One of the holds of a re-entrant lock. The lock is free when the last one is dropped, in whatever order.
+///
+/// It stays on its thread: it is not [`Send`].
+///
+/// ```compile_fail
+/// let guard = lockutils::lock("x").reentrant(2).acquire().unwrap();
+/// std::thread::spawn(move || drop(guard));
+/// ```
+#[must_use = "the lock is let go as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct ReentrantGuard {
+    held: Held,
+    _stays: PhantomData<*const ()>,
+}
+
+enum Held {
+    /// One level of the thread's write lock, with the file or without.
+    Write { cell: CellRef, file: bool },
+    Read(#[expect(dead_code, reason = "held for its drop")] Pinned),
+}
+
+impl ReentrantGuard {
+    fn first(guard: LockGuard, place: &'static Location<'static>) -> Self {
+        if guard.hold().mode() != Mode::Write {
+            return Self { held: Held::Read(Pinned::new(guard, place)), _stays: PhantomData };
+        }
+        let (cell, file) = guard.into_parts();
+        if let Some(depth) = cell.reentrant_depth() {
+            depth.store(1, Relaxed);
+        }
+        Self::write(cell, file)
+    }
+
+    fn write(cell: CellRef, file: bool) -> Self {
+        Self { held: Held::Write { cell, file }, _stays: PhantomData }
+    }
+}
+
+impl Drop for ReentrantGuard {
+    fn drop(&mut self) {
+        let Held::Write { cell, file } = &self.held else { return };
+        if *file
+            && let Some(Err(error)) = cell.file().get().map(|file| file.release())
+        {
+            trace::not_unlocked(&error);
+        }
+        let Some(depth) = cell.reentrant_depth() else { return };
+        let left = depth.load(Relaxed) - 1;
+        depth.store(left, Relaxed);
+        if left == 0 {
+            drop(cell.assume_held(Mode::Write));
+        }
+    }
+}
+
+impl fmt::Debug for ReentrantGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReentrantGuard").finish_non_exhaustive()
+    }
+}

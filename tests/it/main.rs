@@ -1,0 +1,1 @@
+//! Suites of everything that a user can see.
