@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use self::queue::{Queue, Ticket, Wakers};
 pub(crate) use self::word::Mode;
 use self::word::{CLOSED, QUEUED, REF, WOKEN};
-use crate::sync::{AtomicU64, Mutex, Ordering::*};
+use crate::sync::{AtomicU64, Lifetime, Mutex, Ordering::*};
 
 /// A lock without a name.
 ///
@@ -36,6 +36,7 @@ use crate::sync::{AtomicU64, Mutex, Ordering::*};
 pub(crate) struct RawLock {
     word: AtomicU64,
     queue: Mutex<Queue>,
+    lifetime: Lifetime,
 }
 
 /// What a release found.
@@ -62,12 +63,21 @@ impl RawLock {
     /// A lock that is born held.
     pub(crate) fn held(mode: Mode) -> Self {
         let word = mode.enter(0).expect("nobody holds a new lock");
-        Self { word: AtomicU64::new(word), queue: Mutex::new(Queue::new()) }
+        Self::from_word(word)
     }
 
     /// A free lock with one reference.
     pub(crate) fn referred() -> Self {
-        Self { word: AtomicU64::new(REF), queue: Mutex::new(Queue::new()) }
+        Self::from_word(REF)
+    }
+
+    fn from_word(word: u64) -> Self {
+        Self { word: AtomicU64::new(word), queue: Mutex::new(Queue::new()), lifetime: Lifetime::default() }
+    }
+
+    /// The last user has gone, and frees it.
+    pub(crate) fn ends(&self) {
+        self.lifetime.ends();
     }
 
     /// Takes the lock if it is free for a newcomer. The caller has a reference or a hold.
@@ -157,6 +167,7 @@ impl RawLock {
             let mut queue = self.queue.lock();
             self.settle_locked(&mut queue, change)
         };
+        self.lifetime.used();
         wakers.into_iter().for_each(Waker::wake);
     }
 

@@ -417,6 +417,7 @@ fn bury(cell: NonNull<Cell>) {
     // SAFETY: the word is 0, so nobody else frees the cell, and nobody reads it but through the table.
     let dead = unsafe { cell.as_ref() };
     dead.home.table.remove(&dead.name, cell);
+    dead.raw.ends();
     // SAFETY: it came from a box, the table does not name it any more, and this is the only call.
     drop(unsafe { Box::from_raw(cell.as_ptr()) });
 }

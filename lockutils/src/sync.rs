@@ -10,6 +10,30 @@ pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::AtomicU64;
 
+/// Tells loom that something is in use, so that it finds a use that may come after the end. Nothing otherwise.
+#[derive(Default)]
+pub(crate) struct Lifetime(#[cfg(loom)] loom::cell::UnsafeCell<()>);
+
+#[cfg(loom)]
+// SAFETY: there is nothing in it; loom checks the order of the accesses.
+unsafe impl Sync for Lifetime {}
+
+impl Lifetime {
+    /// It is in use now.
+    #[inline]
+    pub(crate) fn used(&self) {
+        #[cfg(loom)]
+        self.0.with(|_| ());
+    }
+
+    /// It ends now: every use has come before.
+    #[inline]
+    pub(crate) fn ends(&self) {
+        #[cfg(loom)]
+        self.0.with_mut(|_| ());
+    }
+}
+
 /// Lets another thread run, between two looks at the word.
 pub(crate) fn relax(round: u32) {
     #[cfg(loom)]

@@ -54,7 +54,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// How often a thread looks again before it queues.
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = if cfg!(loom) { 1 } else { 10 };
 
 /// Waits on this thread, at most until `end`. Says whether the lock is held now.
 pub(crate) fn block(raw: &RawLock, mode: Mode, fair: bool, end: Option<Instant>) -> bool {
