@@ -42,9 +42,9 @@ pub(crate) fn is_kept(plan: &Plan) -> bool {
 fn kind(plan: &Plan) -> TokenStream {
     let krate = &plan.krate;
     match (&plan.reentrant, plan.names.len()) {
-        (Some(_), _) => ours!(#krate::__private::Reentrant),
-        (None, 1) => ours!(#krate::__private::Lock),
-        (None, _) => ours!(#krate::__private::LockAll),
+        (Some(_), _) => ours!(#krate::Reentrant),
+        (None, 1) => ours!(#krate::Lock),
+        (None, _) => ours!(#krate::LockAll),
     }
 }
 
@@ -94,11 +94,11 @@ impl<'a> Chain<'a> {
     fn lock(&self, name: &Text) -> TokenStream {
         let (krate, options, name) = (&self.plan.krate, &self.options, &name.tokens);
         let name = ours!(::core::format_args!(#name));
-        let lock = match (&self.locks, &self.plan.fails) {
-            (None, Some(_)) => ours!(#krate::__private::lock(#name) #options),
-            (None, None) => ours!(#krate::__private::lock_lossy(#name) #options),
-            (Some(locks), Some(_)) => ours!(#krate::__private::lock_in(#locks, #name) #options),
-            (Some(locks), None) => ours!(#krate::__private::lock_lossy_in(#locks, #name) #options),
+        let lock = match (&self.locks, self.plan.fails) {
+            (None, true) => ours!(#krate::__private::lock(#name) #options),
+            (None, false) => ours!(#krate::__private::lock_lossy(#name) #options),
+            (Some(locks), true) => ours!(#krate::__private::lock_in(#locks, #name) #options),
+            (Some(locks), false) => ours!(#krate::__private::lock_lossy_in(#locks, #name) #options),
         };
         match &self.permits {
             Some(count) => ours!(#krate::__private::permits(#lock, #count)),

@@ -25,8 +25,8 @@ pub(crate) struct Plan {
     pub(crate) locks: Option<Value>,
     /// `blocking = false`
     pub(crate) now: bool,
-    /// The word because of which taking the lock can fail.
-    pub(crate) fails: Option<Ident>,
+    /// Taking the lock can fail.
+    pub(crate) fails: bool,
     pub(crate) on_error: OnError,
 }
 
@@ -73,7 +73,7 @@ fn plan(args: &Args, func: &Func, options: &Options, wrong: &mut Mistakes) -> Pl
         locks: options.value("locks", wrong, |option| value::reference(option, "LOCKS")),
         now: options.said("blocking").is_some(),
         on_error: on_error(func, options, wrong),
-        fails: options.fails().cloned(),
+        fails: options.fails(),
         krate: options
             .value("crate", wrong, |option| value::path(option, "other::path"))
             .map_or_else(|| quote_spanned!(Span::mixed_site()=> ::lockutils), Path::into_token_stream),
@@ -91,7 +91,7 @@ fn reentrant(options: &Options, wrong: &mut Mistakes) -> Option<Value> {
 
 /// An error is returned when the return type is written `Result`, unless `on_error` says otherwise.
 fn on_error(func: &Func, options: &Options, wrong: &mut Mistakes) -> OnError {
-    match options.value("on_error", wrong, |option| value::path(option, "panic")) {
+    match options.value("on_error", wrong, |option| value::path(option, "panic` or `path::to::function")) {
         Some(path) if path.is_ident("panic") => OnError::Panic,
         Some(path) => OnError::Call(path),
         None if is_result(&func.output()) => OnError::Return,
@@ -150,7 +150,7 @@ fn together(args: &Args, options: &Options, wrong: &mut Mistakes) {
     if let Some(option) = options.said("reentrant").filter(|_| args.names.len() > 1) {
         wrong.add(&option.word, "`reentrant` takes one name; several names cannot be re-entered together");
     }
-    if let Some(option) = options.said("on_error").filter(|_| options.fails().is_none()) {
+    if let Some(option) = options.said("on_error").filter(|_| !options.fails()) {
         wrong.add(
             &option.word,
             "`on_error` is never called: an internal lock without `timeout` or `blocking = false` cannot fail",

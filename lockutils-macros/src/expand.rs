@@ -2,7 +2,7 @@
 //! so that borrows, `?`, `return` and `.await` mean what they meant before.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Stmt, Type};
 
@@ -52,18 +52,18 @@ fn in_future(plan: &Plan, func: &Func, mut block: Block) -> TokenStream {
 fn enter(plan: &Plan, is_async: bool) -> TokenStream {
     let krate = &plan.krate;
     let lock = if build::is_kept(plan) { ours!(__lock) } else { ours!(&__lock) };
-    let taken = match (&plan.fails, plan.now, is_async) {
-        (None, _, false) => ours!(#krate::__private::enter(#lock)),
-        (None, _, true) => ours!(#krate::__private::enter_async(#lock).await),
-        (Some(_), false, false) => ours!(#krate::__private::try_enter(#lock)),
-        (Some(_), false, true) => ours!(#krate::__private::try_enter_async(#lock).await),
-        (Some(_), true, false) => ours!(#krate::__private::enter_now(#lock)),
-        (Some(_), true, true) => ours!(#krate::__private::enter_now_async(#lock)),
+    let taken = match (plan.fails, plan.now, is_async) {
+        (false, _, false) => ours!(#krate::__private::enter(#lock)),
+        (false, _, true) => ours!(#krate::__private::enter_async(#lock).await),
+        (true, false, false) => ours!(#krate::__private::try_enter(#lock)),
+        (true, false, true) => ours!(#krate::__private::try_enter_async(#lock).await),
+        (true, true, false) => ours!(#krate::__private::enter_now(#lock)),
+        (true, true, true) => ours!(#krate::__private::enter_now_async(#lock)),
     };
-    let Some(word) = &plan.fails else {
+    if !plan.fails {
         return ours!(let __guard = #taken;);
-    };
-    let failed = failed(plan, word.span());
+    }
+    let failed = failed(plan);
     ours! {
         let __guard = match #taken {
             ::core::result::Result::Ok(__guard) => __guard,
@@ -72,23 +72,22 @@ fn enter(plan: &Plan, is_async: bool) -> TokenStream {
     }
 }
 
-/// What becomes of `__error`. A missing `From` is shown at the option that made it necessary.
-fn failed(plan: &Plan, place: Span) -> TokenStream {
+/// What becomes of `__error`. A missing `From` is shown at the attribute.
+fn failed(plan: &Plan) -> TokenStream {
     let krate = &plan.krate;
     match &plan.on_error {
-        OnError::Panic => ours!(#krate::__private::fail(__error)),
+        OnError::Panic => ours!(#krate::__private::fail(&__error)),
         OnError::Call(path) => ours!(return #path(__error)),
         OnError::Return => {
-            let place = Span::mixed_site().located_at(place);
-            let error = quote_spanned!(place=> #krate::__private::into_error(__error));
-            ours!(return ::core::result::Result::Err(#error))
+            ours!(return ::core::result::Result::Err(#krate::__private::into_error(__error)))
         }
     }
 }
 
 /// The body as a statement of its own: its temporaries die before the guard, in every edition.
 fn work(body: &TokenStream, output: Type, braces: Span) -> TokenStream {
-    let block = braced(body.clone(), braces);
+    // The first statement keeps `clippy::diverging_sub_expression` from bodies that only `return`.
+    let block = braced(ours!(let () = (); #body), braces);
     let ret = match output {
         Type::Never(_) => return body.clone(),
         Type::ImplTrait(_) | Type::Infer(_) => ours!(__ret),
@@ -119,6 +118,129 @@ impl VisitMut for EraseImpl {
         match ty {
             Type::ImplTrait(_) => *ty = Type::Infer(syn::parse_quote!(_)),
             _ => visit_mut::visit_type_mut(self, ty),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+    use crate::args::Args;
+    use crate::check::check;
+    use crate::mistakes::Mistakes;
+
+    fn expanded(args: TokenStream, item: TokenStream) -> String {
+        let mut wrong = Mistakes::default();
+        let args = Args::parse(args, &mut wrong);
+        let func: Func = syn::parse2(item).expect("a function");
+        let plan = check(&args, &func, wrong).unwrap_or_else(|wrong| panic!("{wrong}"));
+        expand(&plan, &func).to_string()
+    }
+
+    #[test]
+    fn a_literal_name_is_kept() {
+        let text = expanded(
+            quote!("a"),
+            quote!(
+                fn f() {}
+            ),
+        );
+        assert!(
+            text.contains("static KEPT : :: lockutils :: __private :: Kept < :: lockutils :: Lock >"),
+            "{text}"
+        );
+        assert!(text.contains("lock_lossy"), "{text}");
+        assert!(!text.contains("Result"), "{text}");
+    }
+
+    #[test]
+    fn other_locks_are_made_in_each_call() {
+        for args in [
+            quote!("a-{n}"),
+            quote!(NAME),
+            quote!("a", locks = LOCKS),
+            quote!("a", prefix = prefix()),
+            quote!("a", timeout = n),
+            quote!("a", "{n}"),
+        ] {
+            let text = expanded(
+                args,
+                quote!(
+                    fn f(n: u8) {}
+                ),
+            );
+            assert!(!text.contains("static"), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_of_several_locks_are_computed_once() {
+        let args =
+            quote!("a", "b", external, timeout = limit(), prefix = p(), lock_path = dir(), locks = x.locks);
+        let text = expanded(
+            args,
+            quote!(
+                fn f() {}
+            ),
+        );
+        for once in ["limit ()", "p ()", "dir ()", "& x . locks"] {
+            assert_eq!(text.matches(once).count(), 1, "{once}: {text}");
+        }
+        assert_eq!(text.matches("format_args").count(), 2);
+    }
+
+    #[test]
+    fn another_name_of_the_crate_is_used_everywhere() {
+        let item = quote!(
+            async fn f() -> Result<(), E> {}
+        );
+        for args in [quote!("a", "b", timeout = "1s", crate = nl), quote!("a", semaphore = 2, crate = nl)] {
+            let text = expanded(args, item.clone());
+            assert!(text.contains("nl :: __private"), "{text}");
+            assert!(!text.contains("lockutils"), "{text}");
+        }
+    }
+
+    #[test]
+    fn half_typed_bodies_pass_through() {
+        for body in
+            [quote!(self.), quote!(let x = ;), quote!(Box::pin(async move { x. })), quote!(foo(1,, 2) +)]
+        {
+            let text = expanded(quote!("a"), quote!(fn f(&self) -> u8 { #body }));
+            assert!(text.contains(&body.to_string()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_signature_is_untouched() {
+        let sig = quote! {
+            #[doc = "x"] pub(crate) async unsafe extern "C" fn f<'a, T: ?Sized, const N: usize>(
+                #[cfg(all())] mut self: Box<Self>, (a, _): (u8, &'a T),
+            ) -> Result<impl Iterator<Item = u8> + 'a, [u8; N]> where T: Clone
+        };
+        let text = expanded(quote!("a"), quote!(#sig { #![allow(x)] body }));
+        assert!(text.starts_with(&format!("{sig} {{ # ! [allow (x)]")), "{text}");
+        assert!(text.contains("let __ret : Result < _ , [u8 ; N] > ="), "{text}");
+    }
+
+    #[test]
+    fn a_future_is_found_where_it_is_returned() {
+        for tail in [
+            quote!(async move { work }),
+            quote!(async { work }),
+            quote!(Box::pin(async move { work })),
+            quote!(::std::boxed::Box::pin(async move { work })),
+            quote!(return Box::pin(async move { work });),
+            quote!((async move { work }).boxed()),
+            quote!(Box::pin(async move { work }) as Pin<Box<_>>),
+        ] {
+            let text =
+                expanded(quote!("{n}"), quote!(fn f(n: u8) -> impl Future<Output = u8> { first; #tail }));
+            let order = ["format_args", "first", "async", "__guard", "let __ret : u8", "work"];
+            let places: Vec<_> = order.iter().filter_map(|word| text.find(word)).collect();
+            assert!(places.len() == order.len() && places.is_sorted(), "{text}");
         }
     }
 }

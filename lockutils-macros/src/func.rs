@@ -1,13 +1,11 @@
 //! The function under the attribute: its signature exactly, its body as tokens.
 
-use std::collections::BTreeMap;
-
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::visit::{self, Visit};
 use syn::{
-    AngleBracketedGenericArguments, Attribute, Block, Error, Expr, ExprAsync, FnArg, GenericArgument, Pat,
+    AngleBracketedGenericArguments, Attribute, Block, Error, Expr, ExprAsync, FnArg, GenericArgument,
     PatIdent, Path, PathArguments, Result, ReturnType, Signature, Stmt, Token, Type, TypeParamBound,
     Visibility, parse_quote,
 };
@@ -88,13 +86,11 @@ impl Func {
     }
 
     /// The names that the arguments bind, with `self`, each as it was written.
-    pub(crate) fn arguments(&self) -> BTreeMap<String, Ident> {
-        let mut bound = Bound(BTreeMap::new());
+    pub(crate) fn arguments(&self) -> Vec<Ident> {
+        let mut bound = Bound(Vec::new());
         for arg in &self.sig.inputs {
             match arg {
-                FnArg::Receiver(receiver) => {
-                    bound.add(&Ident::from(receiver.self_token));
-                }
+                FnArg::Receiver(receiver) => bound.0.push(receiver.self_token.into()),
                 FnArg::Typed(arg) => bound.visit_pat(&arg.pat),
             }
         }
@@ -231,21 +227,106 @@ fn generics(arguments: &PathArguments) -> Option<&AngleBracketedGenericArguments
 }
 
 /// Collects what patterns bind.
-struct Bound(BTreeMap<String, Ident>);
-
-impl Bound {
-    fn add(&mut self, word: &Ident) {
-        self.0.insert(word.unraw().to_string(), word.clone());
-    }
-}
+struct Bound(Vec<Ident>);
 
 impl Visit<'_> for Bound {
     fn visit_pat_ident(&mut self, pat: &PatIdent) {
-        self.add(&pat.ident);
+        self.0.push(pat.ident.clone());
         visit::visit_pat_ident(self, pat);
     }
+}
 
-    fn visit_pat(&mut self, pat: &Pat) {
-        visit::visit_pat(self, pat);
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    fn wrong(item: TokenStream) -> String {
+        syn::parse2::<Func>(item).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    fn func(item: TokenStream) -> Func {
+        syn::parse2(item).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn other_items_are_refused() {
+        for item in [
+            quote!(
+                struct S;
+            ),
+            quote!(async || {}),
+            quote!(
+                mod m {}
+            ),
+            quote!(impl S {}),
+            quote!(let x = 1;),
+        ] {
+            assert!(wrong(item.clone()).contains("goes on a function"), "{item}");
+        }
+        assert!(
+            wrong(quote!(
+                async fn f(&self);
+            ))
+            .contains("needs a body")
+        );
+        assert!(
+            wrong(quote!(
+                pub gen fn f() {}
+            ))
+            .contains("cannot guard a `gen fn`")
+        );
+        assert!(
+            wrong(quote!(
+                async gen fn f() {}
+            ))
+            .contains("cannot guard a `gen fn`")
+        );
+    }
+
+    #[test]
+    fn every_kind_of_function_is_taken() {
+        for item in [
+            quote!(
+                pub(crate) unsafe extern "C" fn f() {}
+            ),
+            quote!(default async fn f() {}),
+            quote!(
+                const unsafe fn f() {}
+            ),
+            quote!(
+                extern "C" fn f() {}
+            ),
+        ] {
+            assert_eq!(func(item).name(), "f");
+        }
+        assert_eq!(
+            func(quote!(
+                fn r#try() {}
+            ))
+            .name(),
+            "try"
+        );
+    }
+
+    #[test]
+    fn futures_are_known_by_their_types() {
+        let hides = |output: TokenStream| func(quote!(fn f() -> #output { other() })).hides_its_future();
+        assert!(hides(quote!(impl Send + Future<Output = u8>)));
+        assert!(hides(quote!(Pin<Box<dyn std::future::Future<Output = u8> + Send + '_>>)));
+        assert!(hides(quote!(BoxFuture<'static, u8>)));
+        assert!(!hides(quote!(impl Iterator<Item = u8>)));
+        assert!(!hides(quote!(Pin<Box<u8>>)));
+        assert!(!hides(quote!(Result<u8, E>)));
+    }
+
+    #[test]
+    fn patterns_bind_arguments() {
+        let func = func(quote!(
+            fn f(&self, (a, ref b): T, S { c, d: [e, ..], .. }: S, g @ _: U, _: V) {}
+        ));
+        let bound: Vec<String> = func.arguments().iter().map(ToString::to_string).collect();
+        assert_eq!(bound, ["self", "a", "b", "c", "e", "g"]);
     }
 }

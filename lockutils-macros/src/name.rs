@@ -2,7 +2,6 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
-use std::collections::BTreeMap;
 use syn::LitStr;
 use syn::ext::IdentExt;
 
@@ -42,7 +41,7 @@ fn path_of(func: &Func) -> Text {
 fn text(
     name: &Name,
     func: &Func,
-    bound: &BTreeMap<String, Ident>,
+    bound: &[Ident],
     prefix: Option<&LitStr>,
     wrong: &mut Mistakes,
 ) -> Option<Text> {
@@ -64,7 +63,7 @@ fn text(
     }
     let fixed = template.literal().is_some();
     let at = literal.span();
-    let resolve = |word: &str| match bound.get(word.trim_start_matches("r#")) {
+    let resolve = |word: &str| match find(bound, word) {
         Some(bound) => ident(word, at.resolved_at(bound.span())),
         None => ident(word, at),
     };
@@ -114,31 +113,37 @@ fn prefix_len(prefix: &LitStr) -> usize {
 }
 
 /// What the places of a template name, but the function does not have.
-fn unbound(template: &Template, func: &Func, bound: &BTreeMap<String, Ident>) -> Vec<String> {
+fn unbound(template: &Template, func: &Func, bound: &[Ident]) -> Vec<String> {
     let roots = template.pieces.iter().filter_map(|piece| match piece {
-        Piece::Place { root, .. } => Some(root.trim_start_matches("r#")),
+        Piece::Place { root, .. } => Some(root.as_str()),
         Piece::Text(_) => None,
     });
-    roots.filter(|root| !bound.contains_key(*root)).map(|root| no_argument(root, func, bound)).collect()
+    roots.filter(|root| find(bound, root).is_none()).map(|root| no_argument(root, func, bound)).collect()
 }
 
-fn no_argument(root: &str, func: &Func, bound: &BTreeMap<String, Ident>) -> String {
+fn find<'a>(bound: &'a [Ident], root: &str) -> Option<&'a Ident> {
+    let root = root.trim_start_matches("r#");
+    bound.iter().find(|bound| bound.unraw() == root)
+}
+
+fn no_argument(root: &str, func: &Func, bound: &[Ident]) -> String {
     let function = func.sig.ident.unraw();
     if root == "self" {
         return format!("`{function}` has no `self`");
     }
-    let all = list(bound.keys().map(String::as_str));
+    let words: Vec<String> = bound.iter().map(|bound| bound.unraw().to_string()).collect();
+    let words = || words.iter().map(String::as_str);
     let has = match bound.len() {
         0 => "it has no arguments".to_owned(),
-        1 => format!("its only argument is {all}"),
-        _ => format!("its arguments are {all}"),
+        1 => format!("its only argument is {}", list(words())),
+        _ => format!("its arguments are {}", list(words())),
     };
-    let hint = match nearest(root, bound.keys().map(String::as_str)) {
-        Some(near) => format!("; did you mean `{{{near}}}`?"),
-        None if bound.keys().any(|word| word.starts_with("__arg")) => {
-            "; `#[async_trait]` hides the names within patterns, so give the argument a plain name".to_owned()
-        }
-        None => "; write `{{` for the character itself".to_owned(),
+    let hint = match nearest(root, words()) {
+        Some(near) => format!("did you mean `{{{near}}}`?"),
+        None if words().any(|word| word.starts_with("__arg")) => HIDDEN.to_owned(),
+        None => "write `{{` for the character itself".to_owned(),
     };
-    format!("`{root}` is no argument of `{function}`: {has}{hint}")
+    format!("`{root}` is no argument of `{function}`: {has}; {hint}")
 }
+
+const HIDDEN: &str = "`#[async_trait]` hides the names within patterns, so give the argument a plain name";

@@ -27,17 +27,17 @@ const OPTIONS: [&str; 15] = [
     "distributed",
 ];
 
-/// What other libraries call our options.
+/// What other libraries call our options, and what to write here.
 const ALIASES: [(&str, &str); 9] = [
-    ("shared", "read"),
-    ("exclusive", "write"),
-    ("try", "blocking = false"),
-    ("nonblocking", "blocking = false"),
-    ("lock_file_prefix", "prefix = \"..\""),
-    ("path", "lock_path = \"..\""),
-    ("permits", "semaphore = 4"),
-    ("registry", "locks = .."),
-    ("name", "\"the-name\", without a word before it"),
+    ("shared", "write `read`"),
+    ("exclusive", "write `write`, or nothing"),
+    ("try", "write `blocking = false`"),
+    ("nonblocking", "write `blocking = false`"),
+    ("lock_file_prefix", "write `prefix = \"nova\"`"),
+    ("path", "write `lock_path = \"/run/nova\"`"),
+    ("permits", "write `semaphore = 4`"),
+    ("registry", "write `locks = LOCKS`"),
+    ("name", "write the name alone, before the options"),
 ];
 
 /// Options that are there or not. `blocking` counts as said when it is `false`.
@@ -96,17 +96,11 @@ impl<'a> Options<'a> {
         said.chain(internal).collect()
     }
 
-    /// The first option because of which taking the lock can fail.
-    pub(crate) fn fails(&self) -> Option<&'a Ident> {
-        let fallible = |said: &&Said| {
-            let word = said.option.name();
-            match word.as_str() {
-                "external" | "distributed" | "timeout" | "semaphore" | "blocking" => said.on,
-                "reentrant" => said.on && !is_bool(said.option),
-                _ => false,
-            }
-        };
-        self.0.iter().find(fallible).map(|said| &said.option.word)
+    /// Whether taking the lock can fail.
+    pub(crate) fn fails(&self) -> bool {
+        let fallible = ["external", "distributed", "timeout", "semaphore", "blocking"];
+        let limited = self.said("reentrant").is_some_and(|option| !is_bool(option));
+        limited || fallible.iter().any(|word| self.said(word).is_some())
     }
 
     /// Whether no option asks for a scope beyond the process.
@@ -127,11 +121,10 @@ impl Opt {
     }
 
     /// The option as messages show it.
-    pub(crate) fn written(&self) -> &str {
-        if self.word == "blocking" {
-            "blocking = false"
-        } else {
-            OPTIONS.iter().find(|word| self.word == **word).copied().unwrap_or("")
+    pub(crate) fn written(&self) -> String {
+        match self.name().as_str() {
+            "blocking" => "blocking = false".to_owned(),
+            word => word.to_owned(),
         }
     }
 }
@@ -154,8 +147,8 @@ pub(crate) fn is_bool(option: &Opt) -> bool {
 
 fn unknown(option: &Opt) -> String {
     let word = option.name();
-    if let Some((_, ours)) = ALIASES.iter().find(|(theirs, _)| *theirs == word) {
-        return format!("there is no option `{word}`; write `{ours}`");
+    if let Some((_, advice)) = ALIASES.iter().find(|(theirs, _)| *theirs == word) {
+        return format!("there is no option `{word}`; {advice}");
     }
     let all = list(OPTIONS.into_iter().filter(|word| *word != "distributed"));
     match nearest(&word, OPTIONS) {

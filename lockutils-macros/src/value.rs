@@ -116,11 +116,14 @@ pub(crate) fn reference(option: &Opt, example: &str) -> Result<Value> {
 
 /// `crate = other::path`, also as a string; `on_error = path::to::fn`.
 pub(crate) fn path(option: &Opt, example: &str) -> Result<Path> {
-    match required(option, example)? {
-        Expr::Path(ExprPath { qself: None, path, .. }) => Ok(path),
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse(),
-        other => Err(Error::new_spanned(other, format!("`{}` takes a path, as in `{example}`", option.word))),
-    }
+    let expr = required(option, example)?;
+    let path = match &expr {
+        Expr::Path(ExprPath { qself: None, path, .. }) => Some(path.clone()),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse().ok(),
+        _ => None,
+    };
+    let word = &option.word;
+    path.ok_or_else(|| Error::new_spanned(&expr, format!("`{word}` takes a path, as in `{example}`")))
 }
 
 /// A word that is said, or said with `= true` or `= false`.

@@ -76,7 +76,7 @@ impl Locks {
 
     /// A lock by its full name.
     fn full(&self, name: &str) -> Lock {
-        Lock::new(self.clone(), name.into(), Mode::Write).prefix("").external()
+        Lock::new(self.clone(), name, Mode::Write).prefix("").external()
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) use self::file::FileId;
 use self::wait::Errand;
 use crate::error::Error;
 use crate::internal::wait::{Waiting, block};
-use crate::internal::{Mode, RawLock};
+use crate::internal::{HeldAs, Mode, RawLock};
 use crate::limit::{Ended, Limit};
 
 /// How a file is locked.
@@ -247,6 +247,6 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         // The turnstile has one reference for life: it is never the last.
-        let _ = self.0.release(Mode::Write);
+        let _ = self.0.release(HeldAs::Write);
     }
 }

@@ -5,13 +5,15 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::path::Path;
+use std::ptr::NonNull;
 use std::time::Duration;
 
 use crate::clock::Coarse;
 use crate::error::Error;
-use crate::internal::Mode;
+use crate::internal::HeldAs;
 use crate::reads;
-use crate::registry::{CellRef, Hold, Owner};
+use crate::external::LockFile;
+use crate::registry::{Cell, CellId, CellRef, Hold, Owner};
 use crate::trace;
 
 /// A held lock. Dropping it lets go: first the file, then the threads and tasks of this process.
@@ -36,33 +38,57 @@ use crate::trace;
 #[must_use = "the lock is let go as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct LockGuard {
-    /// Whether the file is held too.
-    file: bool,
-    waited: Duration,
-    since: Coarse,
-    /// The narrowest: let go last, by its own drop.
-    hold: Hold,
+    /// Counted as a holder, of the kind that `stub` says.
+    cell: NonNull<Cell>,
+    stub: Stub,
 }
 
+// SAFETY: `Cell` is `Sync`, and letting go is not bound to a thread.
+unsafe impl Send for LockGuard {}
+// SAFETY: `&LockGuard` gives `&Cell` only.
+unsafe impl Sync for LockGuard {}
+
 impl LockGuard {
-    /// The caller holds what it says.
+    /// The caller holds the lock without having waited. A pinned guard is seen by nobody who could ask since when,
+    /// so it is not worth a look at the clock.
     #[inline]
-    pub(crate) fn new(
-        hold: Hold, file: bool, owner: Owner, place: &'static Location<'static>, waited: Duration,
-    ) -> Self {
+    pub(crate) fn at_once(hold: Hold, owner: Owner, place: &'static Location<'static>) -> Self {
+        let since = if owner == Owner::Pinned { Coarse::default() } else { Coarse::now() };
+        hold.claim(owner, place, since);
+        let stub = Stub::new(hold.kind(), since);
+        Self { cell: hold.into_cell(), stub }
+    }
+
+    /// The caller holds what it says, after a wait.
+    pub(crate) fn new(hold: Hold, file: bool, owner: Owner, place: &'static Location<'static>, waited: Duration) -> Self {
         let since = Coarse::now();
         hold.claim(owner, place, since);
-        Self { file, waited, since, hold }
+        let stub = Stub::new(hold.kind(), since).with_wait(waited).with_file(file);
+        Self { cell: hold.into_cell(), stub }
+    }
+
+    #[inline]
+    fn cell(&self) -> &Cell {
+        // SAFETY: a holder is counted in the word, so the cell is alive.
+        unsafe { self.cell.as_ref() }
+    }
+
+    /// Whether it is the guard of the one writer.
+    #[inline]
+    pub(crate) fn kind(&self) -> HeldAs {
+        self.stub.kind()
+    }
+
+    pub(crate) fn id(&self) -> CellId {
+        CellId::of(self.cell)
     }
 
     /// The hold itself becomes the caller's to give back: a reference, and whether the file is held.
     pub(crate) fn into_parts(self) -> (CellRef, bool) {
         let guard = ManuallyDrop::new(self);
-        (guard.hold.cell_ref(), guard.file)
-    }
-
-    pub(crate) fn hold(&self) -> &Hold {
-        &self.hold
+        // SAFETY: the guard will not be dropped, so the hold is made once; and it is not let go here.
+        let hold = ManuallyDrop::new(unsafe { Hold::from_cell(guard.cell, guard.stub.kind()) });
+        (hold.cell_ref(), guard.stub.file())
     }
 
     /// The full name of the lock: with its prefix, as the lock file is called.
@@ -73,7 +99,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn name(&self) -> &str {
-        self.hold.cell().name()
+        self.cell().name()
     }
 
     /// The path of the lock file, for an external lock.
@@ -84,10 +110,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn path(&self) -> Option<&Path> {
-        if !self.file {
-            return None;
-        }
-        self.hold.cell().file().get().map(|file| file.path())
+        self.file().map(LockFile::path)
     }
 
     /// Whether others may share the lock: a read lock or a permit of a semaphore.
@@ -98,7 +121,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_shared(&self) -> bool {
-        self.hold.mode() != Mode::Write
+        self.kind() != HeldAs::Write
     }
 
     /// How long the acquire waited; zero when the lock was free.
@@ -109,7 +132,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn waited(&self) -> Duration {
-        self.waited
+        self.stub.waited()
     }
 
     /// How long the lock has been held, on the coarse clock: exact to a few milliseconds.
@@ -120,7 +143,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn held(&self) -> Duration {
-        self.since.elapsed()
+        self.stub.since().elapsed()
     }
 
     /// Whether the lock no longer excludes other processes, because its file was removed or replaced by somebody who
@@ -136,10 +159,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_lost(&self) -> Result<bool, Error> {
-        match self.hold.cell().file().get() {
-            Some(file) if self.file => file.is_current().map(|current| !current),
-            _ => Ok(false),
-        }
+        self.file().map_or(Ok(false), |file| file.is_current().map(|current| !current))
     }
 
     /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock and a
@@ -158,11 +178,10 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn downgrade(mut self) -> Result<Self, Error> {
-        if self.hold.mode() == Mode::Write {
-            if let Some(file) = self.hold.cell().file().get().filter(|_| self.file) {
-                file.share()?;
-            }
-            self.hold.downgrade();
+        if self.kind() == HeldAs::Write {
+            self.file().map_or(Ok(()), LockFile::share)?;
+            self.cell().downgrade();
+            self.stub = self.stub.as_reader();
         }
         Ok(self)
     }
@@ -181,20 +200,94 @@ impl LockGuard {
         self.release_file()
     }
 
+    /// The file, if it is held too.
+    fn file(&self) -> Option<&LockFile> {
+        if self.stub.file() { self.cell().file().get().map(|file| &**file) } else { None }
+    }
+
+    #[cold]
+    fn drop_file(&mut self) {
+        if let Err(error) = self.release_file() {
+            trace::not_unlocked(&error);
+        }
+    }
+
+    /// Lets the file go, so that the drop need not.
+    #[cold]
     fn release_file(&mut self) -> Result<(), Error> {
-        let held = std::mem::replace(&mut self.file, false);
-        self.hold.cell().file().get().filter(|_| held).map_or(Ok(()), |file| file.release())
+        let released = self.file().map_or(Ok(()), LockFile::release);
+        self.stub = self.stub.with_file(false);
+        released
     }
 }
 
 impl Drop for LockGuard {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if self.file
-            && let Err(error) = self.release_file()
-        {
-            trace::not_unlocked(&error);
+        if self.stub.file() {
+            self.drop_file();
         }
+        // SAFETY: the guard was made from a hold of this kind, and it is dropped once.
+        drop(unsafe { Hold::from_cell(self.cell, self.stub.kind()) });
+    }
+}
+
+/// What a guard knows besides its lock, in one word, so that a guard fits into two registers:
+///
+/// ```text
+/// bits   | says
+/// 0..2   | the kind of hold
+/// 2      | whether the file is held too
+/// 3..24  | how long was waited: 16 bits times 2 to the power of 5 bits, in nanoseconds
+/// 24..64 | since when, in units of the coarse clock
+/// ```
+#[derive(Clone, Copy)]
+struct Stub(u64);
+
+impl Stub {
+    const FILE: u64 = 1 << 2;
+    const KIND: u64 = 3;
+
+    #[inline]
+    fn new(kind: HeldAs, since: Coarse) -> Self {
+        Self(since.units() << 24 | kind as u64)
+    }
+
+    fn with_wait(self, waited: Duration) -> Self {
+        let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        let exponent = (64 - nanos.leading_zeros()).saturating_sub(16).min(31);
+        let mantissa = (nanos >> exponent).min(0xffff);
+        Self(self.0 | mantissa << 8 | u64::from(exponent) << 3)
+    }
+
+    fn with_file(self, file: bool) -> Self {
+        Self(if file { self.0 | Self::FILE } else { self.0 & !Self::FILE })
+    }
+
+    fn as_reader(self) -> Self {
+        Self(self.0 & !Self::KIND | HeldAs::Read as u64)
+    }
+
+    #[inline]
+    fn kind(self) -> HeldAs {
+        match self.0 & Self::KIND {
+            0 => HeldAs::Write,
+            1 => HeldAs::Read,
+            _ => HeldAs::Permit,
+        }
+    }
+
+    #[inline]
+    fn file(self) -> bool {
+        self.0 & Self::FILE != 0
+    }
+
+    fn waited(self) -> Duration {
+        Duration::from_nanos((self.0 >> 8 & 0xffff) << (self.0 >> 3 & 31))
+    }
+
+    fn since(self) -> Coarse {
+        Coarse::from_units(self.0 >> 24)
     }
 }
 
@@ -211,10 +304,16 @@ pub struct Pinned {
 }
 
 impl Pinned {
+    /// A guard of the one writer needs no note.
+    #[inline]
+    pub(crate) fn writing(guard: LockGuard) -> Self {
+        Self { guard, _stays: PhantomData }
+    }
+
     #[inline]
     pub(crate) fn new(guard: LockGuard, place: &'static Location<'static>) -> Self {
-        if guard.hold.mode() == Mode::Read {
-            reads::begin(guard.hold.id(), place);
+        if guard.kind() == HeldAs::Read {
+            reads::begin(guard.id(), place);
         }
         Self { guard, _stays: PhantomData }
     }
@@ -223,8 +322,33 @@ impl Pinned {
 impl Drop for Pinned {
     #[inline]
     fn drop(&mut self) {
-        if self.guard.hold.mode() == Mode::Read {
-            reads::end(self.guard.hold.id());
+        if self.guard.kind() == HeldAs::Read {
+            reads::end(self.guard.id());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stub_keeps_what_it_is_told() {
+        let since = Coarse::from_units(123_456_789);
+        for kind in [HeldAs::Write, HeldAs::Read, HeldAs::Permit] {
+            for nanos in [0_u64, 1, 999, 65_535, 65_536, 1_000_000, 123_456_789, 3_600_000_000_000] {
+                let waited = Duration::from_nanos(nanos);
+                let stub = Stub::new(kind, since).with_wait(waited).with_file(true);
+                assert_eq!((stub.kind(), stub.file(), stub.since()), (kind, true, since));
+                let lost = waited.checked_sub(stub.waited()).expect("never more than was waited");
+                assert!(lost.as_nanos() * 32_768 <= waited.as_nanos(), "{waited:?} became {:?}", stub.waited());
+            }
+        }
+    }
+
+    #[test]
+    fn a_guard_fits_into_two_registers() {
+        assert_eq!(size_of::<LockGuard>(), 16);
+        assert_eq!(size_of::<Result<LockGuard, Error>>(), 16);
     }
 }

@@ -11,8 +11,8 @@ pub(crate) mod word;
 use std::task::{Poll, Waker};
 
 use self::queue::{Queue, Ticket, Wakers};
-pub(crate) use self::word::Mode;
-use self::word::{CLOSED, QUEUED, REF, WOKEN};
+pub(crate) use self::word::{HeldAs, Mode};
+use self::word::{CLOSED, QUEUED, REF, WOKEN, WRITE};
 use crate::sync::{AtomicU64, Lifetime, Mutex, Ordering::*};
 
 /// A lock without a name.
@@ -81,8 +81,21 @@ impl RawLock {
     }
 
     /// Takes the lock if it is free for a newcomer. The caller has a reference or a hold.
+    ///
     #[inline]
     pub(crate) fn try_enter(&self, mode: Mode, fair: bool) -> bool {
+        (mode == Mode::Write && self.try_write()) || self.try_enter_otherwise(mode, fair)
+    }
+
+    /// The case that is worth being inlined: a writer, and nobody in the way.
+    #[inline]
+    pub(crate) fn try_write(&self) -> bool {
+        let word = self.word.load(Relaxed);
+        word::is_idle(word) && self.word.compare_exchange(word, word | WRITE, Acquire, Relaxed).is_ok()
+    }
+
+    #[inline(never)]
+    fn try_enter_otherwise(&self, mode: Mode, fair: bool) -> bool {
         let mut word = self.word.load(Relaxed);
         while let Some(entered) = mode.enter_new(word, fair) {
             match self.word.compare_exchange_weak(word, entered, Acquire, Relaxed) {
@@ -122,6 +135,26 @@ impl RawLock {
         Attached::Dead
     }
 
+    /// Takes the lock if it is free and alive; without reference or hold.
+    #[inline]
+    pub(crate) fn try_join(&self, mode: Mode, fair: bool) -> bool {
+        (mode == Mode::Write && self.try_write()) || self.try_join_otherwise(mode, fair)
+    }
+
+    #[inline(never)]
+    fn try_join_otherwise(&self, mode: Mode, fair: bool) -> bool {
+        let mut word = self.word.load(Relaxed);
+        while word != 0
+            && let Some(entered) = mode.enter_new(word, fair)
+        {
+            match self.word.compare_exchange_weak(word, entered, Acquire, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
     pub(crate) fn add_ref(&self) {
         one_more_ref(self.word.fetch_add(REF, Relaxed));
     }
@@ -133,12 +166,22 @@ impl RawLock {
 
     /// Lets go of one hold.
     #[inline]
-    pub(crate) fn release(&self, mode: Mode) -> After {
+    pub(crate) fn release(&self, kind: HeldAs) -> After {
+        let word = self.word.load(Relaxed);
+        let used = kind == HeldAs::Write && !word::is_queued(word) && word != WRITE;
+        if used && self.word.compare_exchange(word, word.wrapping_sub(WRITE), AcqRel, Relaxed).is_ok() {
+            return After::Used;
+        }
+        self.release_otherwise(kind)
+    }
+
+    #[inline(never)]
+    fn release_otherwise(&self, kind: HeldAs) -> After {
         let mut word = self.word.load(Relaxed);
         loop {
-            let after = mode.leave(word);
-            if mode.must_settle(word, after) {
-                return self.release_slow(mode);
+            let after = kind.leave(word);
+            if kind.must_settle(word, after) {
+                return self.release_slow(kind);
             }
             match self.word.compare_exchange_weak(word, after, AcqRel, Relaxed) {
                 Ok(_) if after == 0 => return After::Last,
@@ -151,14 +194,14 @@ impl RawLock {
     /// The hold becomes a reference until the queue is let go: a waiter that is let in here may run, leave
     /// and be the last user before this thread has unlocked the queue.
     #[cold]
-    fn release_slow(&self, mode: Mode) -> After {
-        self.settle(|word| mode.leave(word) + REF);
+    fn release_slow(&self, kind: HeldAs) -> After {
+        self.settle(|word| kind.leave(word) + REF);
         self.drop_ref()
     }
 
     /// Turns the one writer into a reader and lets in the readers at the head.
     pub(crate) fn downgrade(&self) {
-        self.settle(|word| Mode::Read.enter(Mode::Write.leave(word)).expect("the one writer has left"));
+        self.settle(|word| Mode::Read.enter(HeldAs::Write.leave(word)).expect("the one writer has left"));
     }
 
     /// Changes the word and, in the same step, lets in everybody whom that admits.
@@ -245,7 +288,7 @@ impl RawLock {
 
     #[inline]
     fn is_queued(&self) -> bool {
-        self.word.load(Relaxed) & QUEUED != 0
+        word::is_queued(self.word.load(Relaxed))
     }
 
     pub(crate) fn is_alive(&self) -> bool {

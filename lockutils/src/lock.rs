@@ -114,25 +114,47 @@ struct Options {
     fair: bool,
     hashed: bool,
     span: Span,
+    /// Kept apart, so that a lock without them is small.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Default)]
+struct Rare {
     prefix: Option<Box<str>>,
-    path: Option<Arc<Path>>,
+    path: Option<Box<Path>>,
     cancel: Option<Cancel>,
 }
 
-impl Lock {
+impl Options {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     #[inline]
-    pub(crate) fn new(locks: Locks, name: Text, mode: Mode) -> Self {
-        let options = Options {
-            mode,
-            external: false,
-            fair: false,
-            hashed: false,
-            span: Span::Unsaid,
-            prefix: None,
-            path: None,
-            cancel: None,
-        };
-        Self { locks, name, options, kept: OnceCell::new(), used: AtomicBool::new(false) }
+    fn prefix(&self) -> Option<&str> {
+        self.rare.as_ref()?.prefix.as_deref()
+    }
+
+    #[inline]
+    fn path(&self) -> Option<&Path> {
+        self.rare.as_ref()?.path.as_deref()
+    }
+
+    fn cancel(&self) -> Option<&Cancel> {
+        self.rare.as_ref()?.cancel.as_ref()
+    }
+}
+
+impl Lock {
+    /// The name is written where it stays: to move it right after would cost more than to write it.
+    #[inline]
+    pub(crate) fn new(locks: Locks, name: &str, mode: Mode) -> Self {
+        let options =
+            Options { mode, external: false, fair: false, hashed: false, span: Span::Unsaid, rare: None };
+        let (kept, used) = (OnceCell::new(), AtomicBool::new(false));
+        let mut lock = Self { locks, name: Text::new(), options, kept, used };
+        lock.name.push_str(name);
+        lock
     }
 
     /// The same name with other options is a new handle.
@@ -260,7 +282,7 @@ impl Lock {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn cancel_on(self, cancel: &Cancel) -> Self {
-        self.with(|options| options.cancel = Some(cancel.clone()))
+        self.with(|options| options.rare().cancel = Some(cancel.clone()))
     }
 
     /// Puts a prefix before the name, instead of the configured one.
@@ -270,7 +292,7 @@ impl Lock {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn prefix(self, prefix: impl AsRef<str>) -> Self {
-        self.with(|options| options.prefix = Some(prefix.as_ref().into()))
+        self.with(|options| options.rare().prefix = Some(prefix.as_ref().into()))
     }
 
     /// Uses another directory than the configured one.
@@ -284,7 +306,7 @@ impl Lock {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn lock_path(self, path: impl AsRef<Path>) -> Self {
-        self.with(|options| options.path = Some(path.as_ref().into()))
+        self.with(|options| options.rare().path = Some(path.as_ref().into()))
     }
 
     /// Makes a name that is too long for a file short: its beginning and a 128-bit hash (FNV-1a) of the whole. Names
@@ -503,27 +525,87 @@ impl Lock {
 impl Lock {
     #[inline]
     pub(crate) fn acquire_as(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+        match self.at_once() {
+            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
+            None => self.acquire_unkept(owner, place),
+        }
+    }
+
+    /// The first use of a handle: what it takes it need not keep.
+    #[inline(never)]
+    fn acquire_unkept(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+        match self.take_ordinary() {
+            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
+            None => self.acquire_otherwise(owner, place),
+        }
+    }
+
+    /// The lock, when it is free and nothing about its name is out of the ordinary.
+    #[inline]
+    fn take_ordinary(&self) -> Option<Hold> {
+        let ordinary = !self.options.external && self.options.rare.is_none() && !self.name.is_empty();
+        if !ordinary || self.used.load(Relaxed) {
+            return None;
+        }
+        let shared = self.locks.shared();
+        let prefix = self.locks.prefix(shared.known()?);
+        let Options { mode, fair, .. } = self.options;
+        let taken = if prefix.is_empty() {
+            Namespace::take(shared.main(), &self.name, mode, fair)
+        } else {
+            Namespace::take(shared.main(), &name::join(prefix, &self.name), mode, fair)
+        };
+        self.used.store(taken.is_some(), Relaxed);
+        taken
+    }
+
+    /// A kept internal lock that is free: one exchange of the word, and nothing that does not fit into registers.
+    #[inline]
+    fn at_once(&self) -> Option<Hold> {
+        let cell = self.kept.get().filter(|_| !self.options.external)?;
+        cell.try_hold(self.options.mode, self.options.fair)
+    }
+
+    #[inline(never)]
+    fn acquire_otherwise(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
         match self.begin()? {
-            Taken::Held(hold) if !self.options.external => {
-                Ok(LockGuard::new(hold, false, owner, place, Duration::ZERO))
-            }
+            Taken::Held(hold) if !self.options.external => Ok(LockGuard::at_once(hold, owner, place)),
             taken => self.acquire_slow(taken, owner, place),
         }
     }
 
     #[inline]
     pub(crate) async fn acquire_async_at(&self, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+        if let Some(hold) = self.at_once().or_else(|| self.take_ordinary()) {
+            return Ok(LockGuard::at_once(hold, Owner::Task, place));
+        }
         match self.begin()? {
             Taken::Held(hold) if !self.options.external => {
-                Ok(LockGuard::new(hold, false, Owner::Task, place, Duration::ZERO))
+                Ok(LockGuard::at_once(hold, Owner::Task, place))
             }
             taken => self.acquire_async_slow(taken, place).await,
         }
     }
 
+    /// The way of an attribute whose name is a literal.
+    #[inline]
+    pub(crate) fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
+        let cell = self.kept.get().filter(|_| self.options.mode == Mode::Write && !self.options.external)?;
+        let hold = cell.try_write()?;
+        Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place)))
+    }
+
     #[inline]
     pub(crate) fn enter_pinned(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
-        self.acquire_as(Owner::Pinned, place).map(|guard| Pinned::new(guard, place))
+        match self.at_once() {
+            Some(hold) => Ok(Pinned::new(LockGuard::at_once(hold, Owner::Pinned, place), place)),
+            None => self.enter_otherwise(place),
+        }
+    }
+
+    #[inline(never)]
+    fn enter_otherwise(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
+        self.acquire_unkept(Owner::Pinned, place).map(|guard| Pinned::new(guard, place))
     }
 
     pub(crate) fn try_acquire_as(
@@ -537,7 +619,7 @@ impl Lock {
             },
         };
         let Some(file) = self.file(hold.cell())? else {
-            return Ok(Some(LockGuard::new(hold, false, owner, place, Duration::ZERO)));
+            return Ok(Some(LockGuard::at_once(hold, owner, place)));
         };
         let held = file.try_acquire(self.sharing())?;
         Ok(held.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
@@ -584,6 +666,7 @@ impl Lock {
         if limit.is_none() {
             refuse_deadlock(&cell, place)?;
         }
+        cell.note_wait();
         trace::waiting(cell.name(), place);
         let Options { mode, fair, .. } = self.options;
         if !fair && spin(cell.raw(), mode) {
@@ -617,6 +700,7 @@ impl Lock {
     async fn wait_async(
         &self, cell: CellRef, limit: &Limit<'_>, started: Instant, place: &'static Location<'static>,
     ) -> Result<Hold, Error> {
+        cell.note_wait();
         trace::waiting(cell.name(), place);
         let Options { mode, fair, .. } = self.options;
         match limit.watch(Waiting::new(cell.raw(), mode, fair)).await {
@@ -633,7 +717,7 @@ impl Lock {
 
     fn limit(&self) -> Result<Limit<'_>, Error> {
         let default = self.locks.shared().effective()?.timeout;
-        Ok(Limit::begin(self.options.span, default, self.options.cancel.as_ref()))
+        Ok(Limit::begin(self.options.span, default, self.options.cancel()))
     }
 
     fn refuse_timer(&self, limit: &Limit<'_>) -> Result<(), Error> {
@@ -702,6 +786,7 @@ impl Lock {
         }
     }
 
+    #[inline(never)]
     fn begin_unkept(&self) -> Result<Taken, Error> {
         if self.options.mode == Mode::Permit(0) {
             return Err(Kind::ZeroPermits { name: self.name.to_string() }.into());
@@ -732,33 +817,10 @@ impl Lock {
         }
     }
 
-    #[inline]
+    /// Checks the name, finds the directory, and finds or makes the lock.
     fn look_up(&self, mode: Option<Mode>) -> Result<Taken, Error> {
-        let config = self.locks.shared().effective()?;
-        let prefix = self.prefix_in(config);
-        if self.options.external || self.options.path.is_some() || self.name.is_empty() {
-            return self.look_up_slow(mode);
-        }
-        let home = self.locks.shared().main();
-        let found = if prefix.is_empty() {
-            self.look(home, &self.name, mode)
-        } else {
-            self.look(home, &name::join(prefix, &self.name), mode)
-        };
-        match found? {
-            Some(taken) => Ok(taken),
-            None => self.look_up_slow(mode),
-        }
-    }
-
-    /// Checks the name, finds the directory, and makes the lock.
-    #[cold]
-    fn look_up_slow(&self, mode: Option<Mode>) -> Result<Taken, Error> {
         let (home, full) = self.identity()?;
-        match self.look(&home, &full, mode)? {
-            Some(taken) => Ok(taken),
-            None => Namespace::get(&home, &full, mode, self.options.fair).map_err(|agreed| self.mismatch(&agreed)),
-        }
+        Namespace::get(&home, &full, mode, self.options.fair).map_err(|agreed| self.mismatch(&agreed))
     }
 
     #[inline]
@@ -776,7 +838,7 @@ impl Lock {
 
     fn home(&self) -> Result<Home, Error> {
         let shared = self.locks.shared();
-        match &self.options.path {
+        match self.options.path() {
             Some(path) => shared.named(path),
             None if self.is_external()? => match shared.configured()? {
                 Some(home) => Ok(home.clone()),
@@ -788,7 +850,7 @@ impl Lock {
 
     #[inline]
     fn prefix_in<'a>(&'a self, config: &'a Config) -> &'a str {
-        self.options.prefix.as_deref().unwrap_or_else(|| self.locks.prefix(config))
+        self.options.prefix().unwrap_or_else(|| self.locks.prefix(config))
     }
 
     fn is_external(&self) -> Result<bool, Error> {
@@ -837,6 +899,10 @@ impl Lock {
     /// A handle to `cell`, which is this lock's.
     pub(crate) fn kept_at(self, cell: CellRef) -> Self {
         Self { kept: OnceCell::with_value(cell), ..self }
+    }
+
+    pub(crate) fn name_mut(&mut self) -> &mut Text {
+        &mut self.name
     }
 
     pub(crate) fn renamed(self, name: Text) -> Self {

@@ -1,6 +1,5 @@
 //! A registry of locks with its configuration, and the one of the process.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
@@ -14,7 +13,6 @@ use crate::external::{Directory, FileId};
 use crate::internal::Mode;
 use crate::lock::Lock;
 use crate::many::LockAll;
-use crate::name::Text;
 use crate::registry::{Home, Namespace};
 
 /// A registry of named locks together with its configuration. Cheap to clone; clones share everything.
@@ -37,16 +35,21 @@ use crate::registry::{Home, Namespace};
 /// # Ok::<(), lockutils::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Locks {
-    root: Root,
-    /// Said by `with_prefix`; otherwise the configuration decides.
-    prefix: Option<Cow<'static, str>>,
-}
+pub struct Locks(Root);
 
 #[derive(Clone)]
 enum Root {
-    Process,
-    Own(Arc<Shared>),
+    /// The registry of the process, with a prefix that a static has said.
+    Process(Option<&'static str>),
+    /// Any other: one count to share both.
+    Own(Arc<Own>),
+}
+
+struct Own {
+    /// `None`: that of the process.
+    shared: Option<Arc<Shared>>,
+    /// Said by `with_prefix`; otherwise the configuration decides.
+    prefix: Option<String>,
 }
 
 /// What all clones share.
@@ -79,7 +82,7 @@ static PROCESS: LazyLock<Shared> = LazyLock::new(|| Shared::new(Home::Process(Bo
 /// # Ok::<(), lockutils::Error>(())
 /// ```
 pub fn locks() -> &'static Locks {
-    static LOCKS: Locks = Locks { root: Root::Process, prefix: None };
+    static LOCKS: Locks = Locks(Root::Process(None));
     &LOCKS
 }
 
@@ -137,7 +140,7 @@ pub fn init(config: Config) -> Result<(), Error> {
 /// # Ok::<(), lockutils::Error>(())
 /// ```
 pub const fn with_prefix(prefix: &'static str) -> Locks {
-    Locks { root: Root::Process, prefix: Some(Cow::Borrowed(prefix)) }
+    Locks(Root::Process(Some(prefix)))
 }
 
 impl Locks {
@@ -155,7 +158,7 @@ impl Locks {
     pub fn new(config: Config) -> Result<Self, Error> {
         let shared = Shared::new(Home::Own(Arc::new(Namespace::new())));
         let _ = shared.config.set(config.bound()?);
-        Ok(Self { root: Root::Own(Arc::new(shared)), prefix: None })
+        Ok(Self(Root::Own(Arc::new(Own { shared: Some(Arc::new(shared)), prefix: None }))))
     }
 
     /// The same registry with a prefix before each name, instead of the one it had.
@@ -167,7 +170,11 @@ impl Locks {
     /// ```
     #[must_use]
     pub fn with_prefix(&self, prefix: impl Into<String>) -> Self {
-        Self { root: self.root.clone(), prefix: Some(Cow::Owned(prefix.into())) }
+        let shared = match &self.0 {
+            Root::Process(_) => None,
+            Root::Own(own) => own.shared.clone(),
+        };
+        Self(Root::Own(Arc::new(Own { shared, prefix: Some(prefix.into()) })))
     }
 
     /// Names a lock. See [`lockutils::lock`](crate::lock).
@@ -176,8 +183,9 @@ impl Locks {
     /// let guard = lockutils::locks().lock("volumes").acquire()?;
     /// # Ok::<(), lockutils::Error>(())
     /// ```
+    #[inline]
     pub fn lock(&self, name: impl AsRef<str>) -> Lock {
-        Lock::new(self.clone(), Text::from(name.as_ref()), Mode::Write)
+        Lock::new(self.clone(), name.as_ref(), Mode::Write)
     }
 
     /// Names a semaphore. See [`lockutils::semaphore`](crate::semaphore).
@@ -187,7 +195,7 @@ impl Locks {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn semaphore(&self, name: impl AsRef<str>, permits: u32) -> Lock {
-        Lock::new(self.clone(), Text::from(name.as_ref()), Mode::Permit(permits))
+        Lock::new(self.clone(), name.as_ref(), Mode::Permit(permits))
     }
 
     /// Names several locks that are taken together. See [`lockutils::lock_all`](crate::lock_all).
@@ -249,22 +257,26 @@ impl Locks {
 
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
-        match &self.root {
-            Root::Process => &PROCESS,
-            Root::Own(shared) => shared,
+        match &self.0 {
+            Root::Process(_) => &PROCESS,
+            Root::Own(own) => own.shared.as_deref().unwrap_or_else(|| &PROCESS),
         }
     }
 
     /// The prefix of this registry's names under `config`.
     #[inline]
     pub(crate) fn prefix<'a>(&'a self, config: &'a Config) -> &'a str {
-        self.prefix.as_deref().unwrap_or_else(|| config.prefix())
+        let said = match &self.0 {
+            Root::Process(prefix) => *prefix,
+            Root::Own(own) => own.prefix.as_deref(),
+        };
+        said.unwrap_or_else(|| config.prefix())
     }
 }
 
 impl fmt::Debug for Locks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Locks").field("prefix", &self.prefix).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Locks").field("lock_path", &self.lock_path()).field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -279,10 +291,16 @@ impl Shared {
         }
     }
 
+    /// The configuration, if anybody has needed it before.
+    #[inline]
+    pub(crate) fn known(&self) -> Option<&Config> {
+        self.config.get().or_else(|| self.early.get())
+    }
+
     /// The configuration as it is now, which for internal locks may still change.
     #[inline]
     pub(crate) fn effective(&self) -> Result<&Config, Error> {
-        match self.config.get().or_else(|| self.early.get()) {
+        match self.known() {
             Some(config) => Ok(config),
             None => self.look_at_environment(),
         }

@@ -115,6 +115,13 @@ pub(crate) fn join(prefix: &str, name: &str) -> Text {
     full
 }
 
+/// A full name that is surely valid: printable ASCII without `/`, not too long, and not a directory.
+#[inline]
+pub(crate) fn is_plain(full: &str) -> bool {
+    let printable = full.bytes().fold(true, |all, byte| all & (b' '..0x7f).contains(&byte) & (byte != b'/'));
+    printable && !full.is_empty() && full.len() <= LONGEST && full != "." && full != ".."
+}
+
 /// The name of the file, checked.
 pub(crate) fn checked(prefix: &str, name: &str, hashed: bool) -> Result<Text, NameRule> {
     if name.is_empty() {
@@ -123,8 +130,14 @@ pub(crate) fn checked(prefix: &str, name: &str, hashed: bool) -> Result<Text, Na
     if let Some(at) = prefix.find('/') {
         return Err(NameRule::SlashInPrefix(at));
     }
-    let full = join(prefix, &name.replace('/', "_"));
-    if let Some(at) = full.find(|c: char| c.is_control()) {
+    let mut full = join(prefix, "");
+    if name.bytes().any(|byte| byte == b'/') {
+        full.push_str(&name.replace('/', "_"));
+    } else {
+        full.push_str(name);
+    }
+    let plain = full.bytes().fold(true, |plain, byte| plain & (b' '..0x7f).contains(&byte));
+    if let Some(at) = if plain { None } else { full.find(|c: char| c.is_control()) } {
         return Err(NameRule::Control(at));
     }
     match &*full {

@@ -14,7 +14,7 @@ use crate::internal::Mode;
 use crate::lock::Lock;
 use crate::locks::Locks;
 use crate::many::{LockAll, LockAllGuard};
-use crate::name::{self, Text};
+use crate::name;
 use crate::reentrant::{Reentrant, ReentrantGuard};
 
 /// A lock of the process-wide registry whose name is rendered now.
@@ -26,7 +26,7 @@ pub fn lock(name: fmt::Arguments<'_>) -> Lock {
 /// A lock of this registry.
 #[inline]
 pub fn lock_in(locks: &Locks, name: fmt::Arguments<'_>) -> Lock {
-    Lock::new(locks.clone(), rendered(name), Mode::Write)
+    rendered(locks, name)
 }
 
 /// A lock that cannot fail for its name: what cannot stand in one is replaced.
@@ -38,17 +38,19 @@ pub fn lock_lossy(name: fmt::Arguments<'_>) -> Lock {
 /// The same in this registry.
 #[inline]
 pub fn lock_lossy_in(locks: &Locks, name: fmt::Arguments<'_>) -> Lock {
-    Lock::new(locks.clone(), rendered(name), Mode::Write).lossy()
+    rendered(locks, name).lossy()
 }
 
-fn rendered(name: fmt::Arguments<'_>) -> Text {
+/// The name is rendered straight into the lock.
+#[inline]
+fn rendered(locks: &Locks, name: fmt::Arguments<'_>) -> Lock {
     if let Some(literal) = name.as_str() {
-        return literal.into();
+        return Lock::new(locks.clone(), literal, Mode::Write);
     }
-    let mut text = Text::new();
-    // `Text` takes everything; a `Display` that fails leaves a shorter name.
-    let _ = text.write_fmt(name);
-    text
+    let mut lock = Lock::new(locks.clone(), "", Mode::Write);
+    // A name takes everything; a `Display` that fails leaves a shorter one.
+    let _ = lock.name_mut().write_fmt(name);
+    lock
 }
 
 /// A semaphore's permit instead of the lock.
@@ -86,6 +88,13 @@ pub trait Enter: Sync {
     /// What a task holds.
     type TaskGuard: Send;
 
+    /// Takes what is kept and free.
+    #[doc(hidden)]
+    #[inline]
+    fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Self::Guard> {
+        let _ = place;
+        None
+    }
     /// Waits.
     #[doc(hidden)]
     fn enter_at(&self, place: &'static Location<'static>) -> Result<Self::Guard, Error>;
@@ -105,6 +114,11 @@ pub trait Enter: Sync {
 impl Enter for Lock {
     type Guard = Pinned;
     type TaskGuard = LockGuard;
+
+    #[inline]
+    fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
+        self.enter_at_once(place)
+    }
 
     #[inline]
     fn enter_at(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
@@ -176,9 +190,17 @@ impl Enter for Reentrant {
 #[inline]
 #[track_caller]
 pub fn enter<E: Enter>(lock: &E) -> E::Guard {
-    match lock.enter_at(Location::caller()) {
+    match lock.enter_at_once(Location::caller()) {
+        Some(guard) => guard,
+        None => enter_otherwise(lock, Location::caller()),
+    }
+}
+
+#[inline(never)]
+fn enter_otherwise<E: Enter>(lock: &E, place: &'static Location<'static>) -> E::Guard {
+    match lock.enter_at(place) {
         Ok(guard) => guard,
-        Err(error) => fail(&error),
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -238,6 +260,31 @@ pub fn enter_now_async<E: Enter>(lock: &E) -> Result<E::TaskGuard, Error> {
     lock.enter_now_async_at()
 }
 
+/// What a function returns when the lock of its attribute fails: made through [`From`].
+#[diagnostic::on_unimplemented(
+    message = "this lock can fail, and `{Self}` cannot be made from `lockutils::Error`",
+    label = "because of this, `#[synchronized]` may have to return an error",
+    note = "write `impl From<lockutils::Error> for {Self}`",
+    note = "or say `on_error = panic`, or `on_error = path::to::function`, in the attribute"
+)]
+pub trait FromError {
+    #[doc(hidden)]
+    fn from_error(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<Error>> FromError for E {
+    fn from_error(error: Error) -> Self {
+        error.into()
+    }
+}
+
+/// Turns the error into that of the function.
+#[cold]
+pub fn into_error<E: FromError>(error: Error) -> E {
+    E::from_error(error)
+}
+
 /// Ends a function that cannot return the error.
 ///
 /// # Panics
@@ -252,6 +299,9 @@ pub fn fail(error: &Error) -> ! {
 impl Lock {
     /// Nothing about the name can fail from now on.
     fn lossy(self) -> Self {
+        if name::is_plain(self.written_name()) {
+            return self;
+        }
         let tame = name::tamed(self.written_name());
         self.renamed(tame).hashed()
     }

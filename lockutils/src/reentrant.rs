@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::{Error, Kind};
 use crate::guard::{LockGuard, Pinned};
-use crate::internal::Mode;
+use crate::internal::{HeldAs, Mode};
 use crate::lock::Lock;
 use crate::reads;
 use crate::registry::{CellRef, Owner};
@@ -182,7 +182,7 @@ enum Held {
 
 impl ReentrantGuard {
     fn first(guard: LockGuard, place: &'static Location<'static>) -> Self {
-        if guard.hold().mode() != Mode::Write {
+        if guard.kind() != HeldAs::Write {
             return Self { held: Held::Read(Pinned::new(guard, place)), _stays: PhantomData };
         }
         let (cell, file) = guard.into_parts();

@@ -29,7 +29,8 @@ use once_cell::sync::OnceCell;
 use self::table::{Inserted, Table};
 use crate::clock::Coarse;
 use crate::external::LockFile;
-use crate::internal::{After, Attached, Mode, RawLock};
+use crate::name;
+use crate::internal::{After, Attached, HeldAs, Mode, RawLock};
 
 /// The locks of one directory, or of none.
 pub(crate) struct Namespace {
@@ -75,7 +76,7 @@ impl std::ops::Deref for Home {
 /// What all users of one identity share.
 pub(crate) struct Cell {
     raw: RawLock,
-    name: Box<str>,
+    name: String,
     home: Home,
     /// How many permits its semaphore has; 0 before anybody said.
     permits: AtomicU32,
@@ -88,7 +89,7 @@ pub(crate) struct Cell {
 /// Who has the lock alone, for messages and for the owner itself. Written only by that holder.
 #[derive(Default)]
 struct Holder {
-    /// The thread's number, shifted left by two, with its two flags; 0: no thread (a task, or readers).
+    /// The thread's number, shifted left by three, with its flags; 0: no thread (a task, or readers).
     thread: AtomicU64,
     place: AtomicPtr<Location<'static>>,
     since: AtomicU64,
@@ -98,6 +99,9 @@ struct Holder {
 const PINNED: u64 = 1;
 /// The thread may take the lock again.
 const REENTRANT: u64 = 2;
+/// The holder has not looked at the clock.
+const TIMELESS: u64 = 4;
+const FLAGS: u32 = 3;
 
 /// How far a holder is bound to its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,21 +164,39 @@ impl Cell {
     /// Notes the one holder. The caller holds the lock alone.
     #[inline]
     pub(crate) fn claim(&self, owner: Owner, place: &'static Location<'static>, since: Coarse) {
-        let thread = match owner {
-            Owner::Task => 0,
-            Owner::Thread => thread_number() << 2,
-            Owner::Pinned => thread_number() << 2 | PINNED,
-            Owner::Reentrant => thread_number() << 2 | PINNED | REENTRANT,
+        let flags = match owner {
+            Owner::Task | Owner::Thread => 0,
+            Owner::Pinned => PINNED,
+            Owner::Reentrant => PINNED | REENTRANT,
         };
-        self.holder.thread.store(thread, Relaxed);
+        let thread = if owner == Owner::Task { 0 } else { thread_number() << FLAGS };
+        let timeless = if since.is_known() { 0 } else { TIMELESS };
+        self.holder.thread.store(thread | flags | timeless, Relaxed);
         self.holder.place.store(std::ptr::from_ref(place).cast_mut(), Relaxed);
-        self.holder.since.store(since.nanos(), Relaxed);
+        if since.is_known() {
+            self.holder.since.store(since.units(), Relaxed);
+        }
+    }
+
+    /// Somebody is about to wait. A holder that came in without a look at the clock is seen from now on.
+    pub(crate) fn note_wait(&self) {
+        let thread = self.holder.thread.load(Relaxed);
+        if thread & TIMELESS != 0 {
+            self.holder.since.store(Coarse::now().units(), Relaxed);
+            let _ = self.holder.thread.compare_exchange(thread, thread & !TIMELESS, Relaxed, Relaxed);
+        }
     }
 
     /// Takes the note back, before the lock is let go.
     #[inline]
     pub(crate) fn disclaim(&self) {
         self.holder.thread.store(0, Relaxed);
+    }
+
+    /// The one writer, who is the caller, becomes a reader.
+    pub(crate) fn downgrade(&self) {
+        self.disclaim();
+        self.raw.downgrade();
     }
 
     /// Where and since when the lock is held alone, as far as this process knows.
@@ -184,12 +206,14 @@ impl Cell {
         }
         // SAFETY: the pointer is null or was made from a `&'static Location`.
         let place = unsafe { self.holder.place.load(Relaxed).as_ref() };
-        Some(Held { place, since: Coarse::from_nanos(self.holder.since.load(Relaxed)) })
+        let timeless = self.holder.thread.load(Relaxed) & TIMELESS != 0;
+        let since = if timeless { Coarse::default() } else { Coarse::from_units(self.holder.since.load(Relaxed)) };
+        Some(Held { place, since })
     }
 
     pub(crate) fn relation(&self) -> Relation {
         let thread = self.holder.thread.load(Relaxed);
-        if !self.raw.is_write_held() || thread >> 2 != thread_number() {
+        if !self.raw.is_write_held() || thread >> FLAGS != thread_number() {
             Relation::Other
         } else if thread & PINNED != 0 {
             Relation::HasIt
@@ -200,8 +224,8 @@ impl Cell {
 
     /// The depth, when the calling thread has the lock re-entrantly.
     pub(crate) fn reentrant_depth(&self) -> Option<&AtomicU32> {
-        let mine = thread_number() << 2 | PINNED | REENTRANT;
-        (self.holder.thread.load(Relaxed) == mine && self.raw.is_write_held()).then_some(&self.depth)
+        let mine = thread_number() << FLAGS | PINNED | REENTRANT;
+        (self.holder.thread.load(Relaxed) & !TIMELESS == mine && self.raw.is_write_held()).then_some(&self.depth)
     }
 }
 
@@ -212,13 +236,15 @@ pub(crate) fn thread_number() -> u64 {
     thread_local! {
         static NUMBER: Slot<u64> = const { Slot::new(0) };
     }
-    NUMBER.with(|number| match number.get() {
-        0 => {
-            number.set(NEXT.fetch_add(1, Relaxed));
-            number.get()
-        }
+    #[cold]
+    fn first() -> u64 {
+        NUMBER.set(NEXT.fetch_add(1, Relaxed));
+        NUMBER.get()
+    }
+    match NUMBER.get() {
+        0 => first(),
         known => known,
-    })
+    }
 }
 
 /// A reference to a live cell: what handles and waiters keep.
@@ -242,12 +268,18 @@ impl CellRef {
     /// Takes the lock if it is free for a newcomer.
     #[inline]
     pub(crate) fn try_hold(&self, mode: Mode, fair: bool) -> Option<Hold> {
-        self.raw.try_enter(mode, fair).then(|| Hold { cell: self.0, mode })
+        self.raw.try_enter(mode, fair).then(|| Hold { cell: self.0, kind: mode.kind() })
+    }
+
+    /// The same for a writer, when nobody is in the way.
+    #[inline]
+    pub(crate) fn try_write(&self) -> Option<Hold> {
+        self.raw.try_write().then(|| Hold { cell: self.0, kind: HeldAs::Write })
     }
 
     /// The hold that this caller has just been given by other means.
     pub(crate) fn assume_held(&self, mode: Mode) -> Hold {
-        Hold { cell: self.0, mode }
+        Hold { cell: self.0, kind: mode.kind() }
     }
 
     /// Where the lock comes when several are taken: the same in every process that shares the directory.
@@ -257,7 +289,7 @@ impl CellRef {
 
     /// Tells identities apart.
     pub(crate) fn id(&self) -> CellId {
-        CellId(self.0.as_ptr() as usize)
+        CellId::of(self.0)
     }
 }
 
@@ -281,10 +313,17 @@ impl Drop for CellRef {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CellId(usize);
 
+impl CellId {
+    pub(crate) fn of(cell: NonNull<Cell>) -> Self {
+        Self(cell.as_ptr() as usize)
+    }
+}
+
+
 /// A held lock. Dropping it lets go.
 pub(crate) struct Hold {
     cell: NonNull<Cell>,
-    mode: Mode,
+    kind: HeldAs,
 }
 
 // SAFETY: `Cell` is `Sync`, and letting go is not bound to a thread.
@@ -306,27 +345,36 @@ impl Hold {
     }
 
     #[inline]
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
+    pub(crate) fn kind(&self) -> HeldAs {
+        self.kind
     }
 
-    pub(crate) fn id(&self) -> CellId {
-        CellId(self.cell.as_ptr() as usize)
-    }
 
     /// Notes the holder, if it is alone.
     #[inline]
     pub(crate) fn claim(&self, owner: Owner, place: &'static Location<'static>, since: Coarse) {
-        if self.mode == Mode::Write {
+        if self.kind == HeldAs::Write {
             self.cell().claim(owner, place, since);
         }
     }
 
-    /// The one writer becomes a reader.
-    pub(crate) fn downgrade(&mut self) {
-        self.cell().disclaim();
-        self.cell().raw.downgrade();
-        self.mode = Mode::Read;
+}
+
+impl Hold {
+    /// The cell, without letting go.
+    #[inline]
+    pub(crate) fn into_cell(self) -> NonNull<Cell> {
+        std::mem::ManuallyDrop::new(self).cell
+    }
+
+    /// The other way round.
+    ///
+    /// # Safety
+    ///
+    /// `cell` came from [`into_cell`](Self::into_cell) of a hold of this kind, and this is done once for each.
+    #[inline]
+    pub(crate) unsafe fn from_cell(cell: NonNull<Cell>, kind: HeldAs) -> Self {
+        Self { cell, kind }
     }
 }
 
@@ -334,10 +382,10 @@ impl Drop for Hold {
     #[inline]
     fn drop(&mut self) {
         let cell = self.cell();
-        if self.mode == Mode::Write {
+        if self.kind == HeldAs::Write {
             cell.disclaim();
         }
-        if cell.raw.release(self.mode) == After::Last {
+        if cell.raw.release(self.kind) == After::Last {
             bury(self.cell);
         }
     }
@@ -353,60 +401,135 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Disagreed(pub(crate) u32);
 
+/// What was found under the lock of a shard. Small enough for two registers; it owns what it says, so that each one
+/// is opened exactly once.
+#[derive(Clone, Copy)]
+#[must_use]
+enum Found {
+    /// Nothing that lives.
+    Nothing,
+    /// The address of a cell that is held now.
+    Held(usize),
+    /// The address of a cell that there is one more reference to now.
+    Busy(usize),
+    /// The number of permits there are.
+    Disagreed(usize),
+}
+
+impl Found {
+    #[inline]
+    fn open(self, mode: Option<Mode>) -> Option<Result<Taken, Disagreed>> {
+        // SAFETY: `attach` has put the address of a live cell in.
+        let cell = |address: usize| unsafe { NonNull::new_unchecked(address as *mut Cell) };
+        match (self, mode) {
+            (Self::Nothing, _) => None,
+            (Self::Held(address), Some(mode)) => {
+                Some(Ok(Taken::Held(Hold { cell: cell(address), kind: mode.kind() })))
+            }
+            (Self::Held(address) | Self::Busy(address), _) => Some(Ok(Taken::Busy(CellRef(cell(address))))),
+            (Self::Disagreed(permits), _) => Some(Err(Disagreed(permits as u32))),
+        }
+    }
+}
+
 impl Namespace {
+    /// Takes the lock of this identity if it is free, or makes it if it is not live; but for what needs more than a
+    /// look: a busy one, a name that may not be valid, a semaphore.
+    #[inline]
+    pub(crate) fn take(home: &Home, full: &str, mode: Mode, fair: bool) -> Option<Hold> {
+        match home.find_free(full, mode, fair) {
+            Ok(hold) => Some(hold),
+            Err(false) if name::is_plain(full) && !matches!(mode, Mode::Permit(_)) => {
+                match Self::get(home, full, Some(mode), fair) {
+                    Ok(Taken::Held(hold)) => Some(hold),
+                    _ => None,
+                }
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Takes the lock of this identity if it is live and free. `Err`: whether it is live.
+    #[inline]
+    fn find_free(&self, name: &str, mode: Mode, fair: bool) -> Result<Hold, bool> {
+        let found = self.table.find(name, |cell| {
+            // SAFETY: the table names the cell and its shard is locked, so it has not been freed.
+            let there = unsafe { cell.as_ref() };
+            let entered = !matches!(mode, Mode::Permit(_)) && there.raw.try_join(mode, fair);
+            (cell, entered)
+        });
+        match found {
+            Some((cell, true)) => Ok(Hold { cell, kind: mode.kind() }),
+            Some((_, false)) => Err(true),
+            None => Err(false),
+        }
+    }
+
     /// Takes the live lock of this identity, or a reference to it where it is busy or `mode` is `None`.
     /// `None`: no such lock is live.
     #[inline]
     pub(crate) fn find(&self, name: &str, mode: Option<Mode>, fair: bool) -> Option<Result<Taken, Disagreed>> {
-        self.table.find(name, |cell| attach(cell, mode, fair)).flatten()
+        self.table.find(name, |cell| attach(cell, mode, fair)).unwrap_or(Found::Nothing).open(mode)
     }
 
     /// The same, and makes the lock where there is none.
     pub(crate) fn get(
         home: &Home, name: &str, mode: Option<Mode>, fair: bool,
     ) -> Result<Taken, Disagreed> {
-        let cell = NonNull::from(Box::leak(Box::new(Cell::new(home.clone(), name, mode))));
-        match home.table.insert(cell, |there| attach(there, mode, fair)) {
+        let cell = NonNull::from(Box::leak(Cell::new(home.clone(), name, mode)));
+        let look = |there| Some(attach(there, mode, fair)).filter(|found| !matches!(found, Found::Nothing));
+        match home.table.insert(cell, look) {
             Inserted::New => Ok(match mode {
-                Some(mode) => Taken::Held(Hold { cell, mode }),
+                Some(mode) => Taken::Held(Hold { cell, kind: mode.kind() }),
                 None => Taken::Busy(CellRef(cell)),
             }),
-            Inserted::There(taken) => {
+            Inserted::There(found) => {
                 // SAFETY: the cell came from a box above and the table has not taken it.
-                drop(unsafe { Box::from_raw(cell.as_ptr()) });
-                taken
+                spare::keep(unsafe { Box::from_raw(cell.as_ptr()) });
+                found.open(mode).expect("nothing was filtered out")
             }
         }
     }
 }
 
 impl Cell {
-    fn new(home: Home, name: &str, mode: Option<Mode>) -> Self {
+    fn new(home: Home, name: &str, mode: Option<Mode>) -> Box<Self> {
         let permits = if let Some(Mode::Permit(permits)) = mode { permits } else { 0 };
-        Self {
-            raw: mode.map_or_else(RawLock::referred, RawLock::held),
-            name: name.into(),
+        let raw = mode.map_or_else(RawLock::referred, RawLock::held);
+        if let Some(mut cell) = spare::take() {
+            cell.raw = raw;
+            cell.name.clear();
+            cell.name.push_str(name);
+            cell.home = home;
+            cell.permits = AtomicU32::new(permits);
+            cell.holder = Holder::default();
+            return cell;
+        }
+        Box::new(Self {
+            raw,
+            name: name.to_owned(),
             home,
             permits: AtomicU32::new(permits),
             depth: AtomicU32::new(0),
             holder: Holder::default(),
             file: OnceCell::new(),
-        }
+        })
     }
 }
 
-/// `None`: the lock is dead. Called under the lock of the shard.
+/// Called under the lock of the shard.
 #[inline]
-fn attach(cell: NonNull<Cell>, mode: Option<Mode>, fair: bool) -> Option<Result<Taken, Disagreed>> {
+fn attach(cell: NonNull<Cell>, mode: Option<Mode>, fair: bool) -> Found {
     // SAFETY: the table names the cell and its shard is locked, so it has not been freed.
     let there = unsafe { cell.as_ref() };
     if let Err(permits) = there.agree(mode) {
-        return there.raw.is_alive().then_some(Err(Disagreed(permits)));
+        return if there.raw.is_alive() { Found::Disagreed(permits as usize) } else { Found::Nothing };
     }
-    match (there.raw.attach(mode, fair), mode) {
-        (Attached::Dead, _) => None,
-        (Attached::Held, Some(mode)) => Some(Ok(Taken::Held(Hold { cell, mode }))),
-        (Attached::Held | Attached::Busy, _) => Some(Ok(Taken::Busy(CellRef(cell)))),
+    let address = cell.as_ptr() as usize;
+    match there.raw.attach(mode, fair) {
+        Attached::Dead => Found::Nothing,
+        Attached::Held => Found::Held(address),
+        Attached::Busy => Found::Busy(address),
     }
 }
 
@@ -419,7 +542,30 @@ fn bury(cell: NonNull<Cell>) {
     dead.home.table.remove(&dead.name, cell);
     dead.raw.ends();
     // SAFETY: it came from a box, the table does not name it any more, and this is the only call.
-    drop(unsafe { Box::from_raw(cell.as_ptr()) });
+    spare::keep(unsafe { Box::from_raw(cell.as_ptr()) });
+}
+
+/// One dead cell for each thread, so that a name that comes and goes needs no allocator.
+mod spare {
+    use super::{Cell, Home, OnceCell, Slot};
+
+    thread_local! {
+        static SPARE: Slot<Option<Box<Cell>>> = const { Slot::new(None) };
+    }
+
+    pub(super) fn take() -> Option<Box<Cell>> {
+        SPARE.try_with(Slot::take).ok().flatten()
+    }
+
+    /// Frees what the cell has, and keeps its memory. A registry of its own must not live on in a spare cell.
+    pub(super) fn keep(mut cell: Box<Cell>) {
+        cell.file = OnceCell::new();
+        if matches!(cell.home, Home::Process(_)) && cell.name.capacity() <= LONGEST {
+            let _ = SPARE.try_with(|spare| spare.set(Some(cell)));
+        }
+    }
+
+    const LONGEST: usize = 64;
 }
 
 impl fmt::Debug for Cell {

@@ -52,7 +52,7 @@ impl Guarded {
     }
 
     fn let_go(&self, mode: Mode) {
-        assert_eq!(self.raw.release(mode), After::Used, "the model keeps a reference");
+        assert_eq!(self.raw.release(mode.kind()), After::Used, "the model keeps a reference");
     }
 }
 

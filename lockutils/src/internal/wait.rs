@@ -48,7 +48,7 @@ impl Drop for Waiting<'_> {
             && self.raw.cancel(ticket)
         {
             // The owner of this wait has a reference, so this was not the last user.
-            let _ = self.raw.release(self.mode);
+            let _ = self.raw.release(self.mode.kind());
         }
     }
 }

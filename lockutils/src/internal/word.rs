@@ -38,7 +38,24 @@ pub(crate) enum Mode {
     Permit(u32),
 }
 
+/// What a holder is, once it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeldAs {
+    Write,
+    Read,
+    Permit,
+}
+
 impl Mode {
+    #[inline]
+    pub(crate) fn kind(self) -> HeldAs {
+        match self {
+            Self::Write => HeldAs::Write,
+            Self::Read => HeldAs::Read,
+            Self::Permit(_) => HeldAs::Permit,
+        }
+    }
+
     /// The word with one more holder of this mode, if those who are in allow it. The queue is not asked.
     #[inline]
     pub(crate) fn enter(self, word: u64) -> Option<u64> {
@@ -59,7 +76,10 @@ impl Mode {
         if word & QUEUED == 0 || overtakes { self.enter(word) } else { None }
     }
 
-    /// The word with one holder of this mode less.
+}
+
+impl HeldAs {
+    /// The word with one holder of this kind less.
     #[inline]
     pub(crate) fn leave(self, word: u64) -> u64 {
         if self == Self::Write {
@@ -69,7 +89,7 @@ impl Mode {
         if sharers(after) == 0 { after & !PERMITS } else { after }
     }
 
-    /// Whether a holder of this mode that turns `before` into `after` must look at the queue.
+    /// Whether a holder of this kind that turns `before` into `after` must look at the queue.
     #[inline]
     pub(crate) fn must_settle(self, before: u64, after: u64) -> bool {
         before & QUEUED != 0
@@ -77,9 +97,20 @@ impl Mode {
                 Self::Write => before & WOKEN == 0 || before & CLOSED != 0,
                 // One reader less admits nobody as long as others are in.
                 Self::Read => sharers(after) == 0,
-                Self::Permit(_) => true,
+                Self::Permit => true,
             }
     }
+}
+
+/// Nobody holds the lock, nobody waits for it, and it is not dead.
+#[inline]
+pub(crate) fn is_idle(word: u64) -> bool {
+    word & (HELD | QUEUED) == 0 && word != 0
+}
+
+#[inline]
+pub(crate) fn is_queued(word: u64) -> bool {
+    word & QUEUED != 0
 }
 
 #[inline]
@@ -119,7 +150,7 @@ mod tests {
         for mode in [Mode::Write, Mode::Read, Mode::Permit(2)] {
             assert_eq!(mode.enter(held), None);
         }
-        assert_eq!(Mode::Write.leave(held), REF);
+        assert_eq!(HeldAs::Write.leave(held), REF);
     }
 
     #[test]
@@ -128,7 +159,7 @@ mod tests {
         let two = Mode::Read.enter(one).expect("shared");
         assert_eq!(sharers(two), 2);
         assert_eq!((Mode::Write.enter(two), Mode::Permit(9).enter(two)), (None, None));
-        assert_eq!(Mode::Read.leave(Mode::Read.leave(two)), 0);
+        assert_eq!(HeldAs::Read.leave(HeldAs::Read.leave(two)), 0);
     }
 
     #[test]
@@ -136,7 +167,7 @@ mod tests {
         let permit = Mode::Permit(2);
         let two = permit.enter(permit.enter(0).expect("free")).expect("second permit");
         assert_eq!((permit.enter(two), Mode::Read.enter(two), Mode::Write.enter(two)), (None, None, None));
-        assert_eq!(permit.leave(permit.leave(two)), 0);
+        assert_eq!(HeldAs::Permit.leave(HeldAs::Permit.leave(two)), 0);
     }
 
     #[test]

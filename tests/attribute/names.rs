@@ -1,0 +1,159 @@
+//! Names: literals, templates, constants, several.
+
+use lockutils::synchronized;
+
+use crate::support::{held, run};
+
+#[synchronized]
+fn unnamed() -> bool {
+    held(concat!(module_path!(), "::unnamed"))
+}
+
+#[synchronized()]
+fn r#try() -> bool {
+    held(concat!(module_path!(), "::try"))
+}
+
+#[synchronized(read)]
+async fn unnamed_with_options() -> bool {
+    held(concat!(module_path!(), "::unnamed_with_options"))
+}
+
+#[test]
+fn without_a_name_the_path_is_the_name() {
+    assert!(unnamed());
+    assert!(r#try());
+    assert!(run(unnamed_with_options()));
+}
+
+#[synchronized(r"names/with slash ä {{}}")]
+fn odd_literal() -> bool {
+    held("names/with slash ä {}") && held("names_with slash ä {}")
+}
+
+#[test]
+fn literals_may_be_odd() {
+    assert!(odd_literal());
+}
+
+struct Disk {
+    id: u32,
+    place: (u8, [u8; 2]),
+    r#type: &'static str,
+}
+
+#[synchronized("names-{fn}-{disk.id}-{ disk.place.0 }-{disk.type}-{r#type}-{{x}}")]
+fn template(disk: &Disk, r#type: u8) -> bool {
+    assert_eq!(disk.place.1, [0, 0]);
+    held("names-template-3-1-ssd-7-{x}") && r#type == 7
+}
+
+#[test]
+fn templates_take_arguments_and_fields() {
+    assert!(template(&Disk { id: 3, place: (1, [0, 0]), r#type: "ssd" }, 7));
+}
+
+#[synchronized("names-moved-{text}")]
+fn moved(text: String) -> bool {
+    drop(text);
+    held("names-moved-x")
+}
+
+#[synchronized("names-borrowed-{items_len}")]
+fn borrowed_mutably(items: &mut Vec<u8>, items_len: usize) -> bool {
+    items.push(1);
+    held("names-borrowed-0") && items.len() > items_len
+}
+
+#[synchronized("names-changed-{n}")]
+fn changed(mut n: u8) -> bool {
+    n += 1;
+    n == 2 && held("names-changed-1")
+}
+
+#[test]
+fn names_keep_no_borrow() {
+    assert!(moved(String::from("x")));
+    assert!(borrowed_mutably(&mut Vec::new(), 0));
+    assert!(changed(1));
+}
+
+const NAME: &str = "names-constant";
+static OTHER_NAME: &str = "names-static";
+
+#[synchronized(NAME)]
+fn constant() -> bool {
+    held("names-constant")
+}
+
+#[synchronized(self::OTHER_NAME)]
+fn through_a_path() -> bool {
+    held("names-static")
+}
+
+#[synchronized(concat!("names-", "concat"))]
+fn through_a_macro() -> bool {
+    held("names-concat")
+}
+
+impl Disk {
+    const NAME: &'static str = "names-associated";
+
+    #[synchronized(Self::NAME)]
+    fn associated(&self) -> bool {
+        self.id == 3 && held("names-associated")
+    }
+}
+
+#[synchronized(Disk::NAME, fair)]
+async fn through_a_type() -> bool {
+    held("names-associated")
+}
+
+#[test]
+fn constants_are_names() {
+    assert!(constant());
+    assert!(through_a_path());
+    assert!(through_a_macro());
+    assert!(Disk { id: 3, place: (1, [0, 0]), r#type: "ssd" }.associated());
+    assert!(run(through_a_type()));
+}
+
+#[synchronized("names-b", "names-a")]
+fn two() -> bool {
+    held("names-a") && held("names-b")
+}
+
+#[synchronized("names-a", "names-b")]
+fn two_in_another_order() -> bool {
+    held("names-a") && held("names-b")
+}
+
+#[synchronized("names-disk-{one}", "names-disk-{other}", NAME)]
+fn duplicates(one: u8, other: u8) -> bool {
+    held(&format!("names-disk-{one}")) && held(&format!("names-disk-{other}")) && held(NAME)
+}
+
+#[test]
+fn several_names_are_sorted_and_taken_once() {
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| assert!(two())));
+            scope.spawn(|| (0..50).for_each(|_| assert!(two_in_another_order())));
+        }
+    });
+    assert!(duplicates(1, 2));
+    assert!(duplicates(1, 1), "one lock is not waited for twice");
+    assert!(!held("names-a"));
+}
+
+#[synchronized("names-lossy-{text}")]
+fn any_text(text: &str) -> usize {
+    text.len()
+}
+
+#[test]
+fn a_lock_that_cannot_fail_takes_every_text() {
+    assert_eq!(any_text("\0\n"), 2);
+    assert_eq!(any_text(&"long".repeat(100)), 400);
+}

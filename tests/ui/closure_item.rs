@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name")]
+static WORK: fn() = || {};
+
+fn main() {
+    WORK();
+}

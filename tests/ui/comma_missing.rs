@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name" fair)]
+fn work() {}
+
+fn main() {
+    work();
+}

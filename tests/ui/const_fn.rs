@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name")]
+const fn work() {}
+
+fn main() {
+    work();
+}

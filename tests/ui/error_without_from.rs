@@ -1,0 +1,12 @@
+use lockutils::synchronized;
+
+struct ServiceError;
+
+#[synchronized("name", external, timeout = "1s")]
+fn work() -> Result<(), ServiceError> {
+    Ok(())
+}
+
+fn main() {
+    work().ok();
+}

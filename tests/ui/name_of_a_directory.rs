@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("..")]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized(self::name())]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized(7)]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized(name = "volumes")]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name", on_error = panic)]
+fn work() {}
+
+fn main() {
+    work();
+}

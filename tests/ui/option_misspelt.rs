@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name", extrenal)]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name", shared)]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name", colour = "red")]
+fn work() {}
+
+fn main() {
+    work();
+}

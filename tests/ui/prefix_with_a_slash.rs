@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name", prefix = "nova/api")]
+fn work() {}
+
+fn main() {
+    work();
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name", read, write)]
+fn work() {}
+
+fn main() {
+    work();
+}

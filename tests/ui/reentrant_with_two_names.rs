@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("one", "two", reentrant)]
+fn work() {}
+
+fn main() {
+    work();
+}

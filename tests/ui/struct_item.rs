@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("name")]
+struct Work;
+
+fn main() {
+    let _ = Work;
+}

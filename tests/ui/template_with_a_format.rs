@@ -1,0 +1,10 @@
+use lockutils::synchronized;
+
+#[synchronized("volume-{volume:02}")]
+fn work(volume: u8, gib: u64) {
+    assert!(gib > u64::from(volume));
+}
+
+fn main() {
+    work(1, 2);
+}

@@ -1,0 +1,8 @@
+use lockutils::synchronized;
+
+#[synchronized("volume-{self.id}")]
+fn work() {}
+
+fn main() {
+    work();
+}
