@@ -77,7 +77,9 @@ fn uncontended(rounds: u32, only: Option<&str>) {
     table.add("kept handle, semaphore", || take(&semaphore));
     table.add("re-entry", || drop(black_box(reentrant.acquire())));
     table.add("lock(&name) of a live name", || take(&lock(black_box(NAME))));
-    table.add("lock(&name), created and dropped", || take(&lock(black_box("volume-0123456789-resize-op-cold"))));
+    table.add("lock(&name), created and dropped", || {
+        take(&lock(black_box("volume-0123456789-resize-op-cold")));
+    });
     table.add("tokio Mutex, await", || block_on(take_tokio(&tokio)));
     table.add("async attribute, literal name", || block_on(literal_async()));
     table.add("async kept handle", || block_on(take_async(&kept)));
@@ -95,13 +97,14 @@ fn contended() {
     let fair = lock("contended-fair").fair();
     println!("\n{:<40} {:>12} {:>7} {:>12}", "one lock, empty section", "per second", "ratio", "longest 16");
     for threads in [2, 8, 64] {
-        let (mut one, mut two, mut three) = (Vec::new(), Vec::new(), Vec::new());
-        let mut longest = [Duration::ZERO; 3];
+        let (mut one, mut two, mut three, mut four) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut longest = [Duration::ZERO; 4];
         for _ in 0..7 {
             for (at, (rates, operation)) in [
                 (&mut one, &(|| drop(black_box(plain.lock()))) as &(dyn Fn() + Sync)),
-                (&mut two, &|| take(&ours)),
-                (&mut three, &|| take(&fair)),
+                (&mut four, &|| take(&fair)),
+                (&mut two, &literal),
+                (&mut three, &|| take(&ours)),
             ]
             .into_iter()
             .enumerate()
@@ -112,11 +115,18 @@ fn contended() {
             }
         }
         let unit = median(&mut one);
-        for (name, rates, longest) in
-            [("parking_lot", &mut one, longest[0]), ("lockutils", &mut two, longest[1]), ("lockutils, fair", &mut three, longest[2])]
-        {
+        for (name, rates, longest) in [
+            ("parking_lot", &mut one, longest[0]),
+            ("lockutils, attribute", &mut two, longest[2]),
+            ("lockutils, kept handle", &mut three, longest[3]),
+            ("lockutils, fair", &mut four, longest[1]),
+        ] {
             let rate = median(rates);
-            println!("{:<40} {rate:>12.0} {:>7.2} {longest:>12.1?}", format!("{name}, {threads} threads"), rate / unit);
+            println!(
+                "{:<40} {rate:>12.0} {:>7.2} {longest:>12.1?}",
+                format!("{name}, {threads} threads"),
+                rate / unit
+            );
         }
     }
 }

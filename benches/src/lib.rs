@@ -1,6 +1,13 @@
 //! How the benchmarks measure: rounds in which all cases take turns, and medians over the rounds. Times are those of
 //! one machine at one moment; what counts is their ratio within a run.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people: far below 2^52, and positive"
+)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -59,11 +59,17 @@ impl Locks {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn clean(&self, pattern: &str, older_than: Duration) -> Result<Cleaned, Error> {
-        let pattern = Pattern::new(pattern)
-            .map_err(|error| Kind::Config { what: format!("pattern {pattern:?} cannot be used"), source: Some(error.into()) })?;
+        let pattern = Pattern::new(pattern).map_err(|error| Kind::Config {
+            what: format!("pattern {pattern:?} cannot be used"),
+            source: Some(error.into()),
+        })?;
         let missing = || Kind::NoLockPath { name: pattern.to_string() };
         let path = self.lock_path().ok_or_else(missing)?;
         let prefix = crate::name::join(self.prefix(self.shared().effective()?), "");
+        self.shared()
+            .configured()?
+            .and_then(|home| home.directory.get())
+            .map_or(Ok(()), |directory| directory.remove_asides())?;
         let mut cleaned = Cleaned::default();
         for name in candidates(&path, older_than)? {
             if name.strip_prefix(&*prefix).is_some_and(|rest| pattern.matches(rest)) {

@@ -16,7 +16,11 @@ impl Coarse {
         // SAFETY: clock_gettime(2) writes one `timespec`, which `time` is. It cannot fail for a clock that every
         // Linux has; if it did, the time would be 0, which means unknown.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
-        let nanos = time.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec.cast_unsigned());
+        let nanos = time
+            .tv_sec
+            .cast_unsigned()
+            .wrapping_mul(1_000_000_000)
+            .wrapping_add(time.tv_nsec.cast_unsigned());
         Self(nanos >> UNIT)
     }
 

@@ -34,7 +34,11 @@ mod serialize;
 /// assert_eq!(config.lock_path.unwrap().to_str(), Some("/run/nova"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Config {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -48,7 +52,10 @@ pub struct Config {
     pub lock_file_mode: Option<u32>,
     /// Whether external locks become internal ones.
     pub disable_process_locking: bool,
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none", with = "serialize::duration"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(skip_serializing_if = "Option::is_none", with = "serialize::duration")
+    )]
     /// The limit of waits that have none of their own.
     pub timeout: Option<Duration>,
 }
@@ -79,7 +86,10 @@ impl Config {
         };
         Self {
             lock_path: set("LOCKUTILS_LOCK_PATH").or_else(|| set("OSLO_LOCK_PATH")).map(PathBuf::from),
-            lock_file_prefix: set("LOCKUTILS_LOCK_FILE_PREFIX").and_then(|prefix| prefix.into_string().ok()),
+            // What is no text becomes one with a control character, which is refused when it is bound.
+            lock_file_prefix: set("LOCKUTILS_LOCK_FILE_PREFIX").map(|prefix| {
+                prefix.into_string().unwrap_or_else(|other| format!("{}\0", other.to_string_lossy()))
+            }),
             disable_process_locking: set("LOCKUTILS_DISABLE_PROCESS_LOCKING").is_some_and(says_yes),
             ..Self::default()
         }
@@ -152,6 +162,14 @@ impl Config {
         self
     }
 
+    /// The same, with the directory of the environment if none is set.
+    pub(crate) fn or_environment(mut self) -> Self {
+        if self.path().is_none() {
+            self.lock_path = Self::from_env().lock_path;
+        }
+        self
+    }
+
     /// The directory; an empty one counts as unset.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.lock_path.as_deref().filter(|path| !path.as_os_str().is_empty())
@@ -179,7 +197,8 @@ impl Config {
             )));
         }
         if let Some(path) = self.path() {
-            let absolute = std::path::absolute(path).map_err(|error| Error::io_at("find the current directory for", path, error))?;
+            let absolute = std::path::absolute(path)
+                .map_err(|error| Error::io_at("find the current directory for", path, error))?;
             self.lock_path = Some(absolute);
         }
         Ok(self)

@@ -24,20 +24,55 @@ use crate::name::NameRule;
 pub struct Error(Box<Kind>);
 
 pub(crate) enum Kind {
-    Name { name: String, prefix: String, rule: NameRule },
-    NoLockPath { name: String },
+    Name {
+        name: String,
+        prefix: String,
+        rule: NameRule,
+    },
+    NoLockPath {
+        name: String,
+    },
     Timeout(Wait),
     Cancelled(Wait),
     Busy(Wait),
-    WouldDeadlock { name: String, held_at: Option<&'static Location<'static>>, asked_at: &'static Location<'static> },
-    LimitReached { name: String, limit: u32 },
-    Mismatch { name: String, asked: u32, agreed: u32 },
-    ZeroPermits { name: String },
-    Unsupported { name: String, what: &'static str, instead: &'static str },
-    NotAFile { path: PathBuf, what: &'static str },
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
-    AlreadyInitialized { why: &'static str },
-    Config { what: String, source: Option<Box<dyn std::error::Error + Send + Sync>> },
+    WouldDeadlock {
+        name: String,
+        held_at: Option<&'static Location<'static>>,
+        asked_at: &'static Location<'static>,
+    },
+    LimitReached {
+        name: String,
+        limit: u32,
+    },
+    Mismatch {
+        name: String,
+        asked: u32,
+        agreed: u32,
+    },
+    ZeroPermits {
+        name: String,
+    },
+    Unsupported {
+        name: String,
+        what: &'static str,
+        instead: &'static str,
+    },
+    NotAFile {
+        path: PathBuf,
+        what: &'static str,
+    },
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    AlreadyInitialized {
+        why: &'static str,
+    },
+    Config {
+        what: String,
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
 }
 
 /// A wait that ended without the lock, and what was known of it.
@@ -116,7 +151,10 @@ impl Error {
     /// True when the lock file or its directory may not be opened, made or changed by this user.
     pub fn is_permission(&self) -> bool {
         let kind = |source: &io::Error| source.kind();
-        matches!(self.io().map(kind), Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem))
+        matches!(
+            self.io().map(kind),
+            Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+        )
     }
 
     /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a directory, a
@@ -199,7 +237,9 @@ impl fmt::Display for Error {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name { name, prefix, rule } if prefix.is_empty() => write!(f, "{name:?} cannot be the name of a lock: {rule}"),
+            Self::Name { name, prefix, rule } if prefix.is_empty() => {
+                write!(f, "{name:?} cannot be the name of a lock: {rule}")
+            }
             Self::Name { name, prefix, rule } => {
                 write!(f, "{name:?} with the prefix {prefix:?} cannot be the name of a lock: {rule}")
             }
@@ -209,32 +249,48 @@ impl fmt::Display for Kind {
                  `lockutils::init`, or the environment variable LOCKUTILS_LOCK_PATH (OSLO_LOCK_PATH is read too), \
                  or call `.lock_path(…)` on the lock"
             ),
+            Self::Timeout(wait) if wait.external => {
+                write!(f, "gave up on {wait}; a longer timeout may help")
+            }
             Self::Timeout(wait) => write!(f, "gave up on {wait}; a longer timeout or `fair` may help"),
             Self::Cancelled(wait) => write!(f, "the wait was cancelled for {wait}"),
-            Self::Busy(wait) => write!(f, "did not wait for {wait}; try again, or leave `blocking = false` out to wait"),
+            Self::Busy(wait) => {
+                write!(f, "did not wait for {wait}; try again, or leave `blocking = false` out to wait")
+            }
             Self::WouldDeadlock { name, held_at, asked_at } => {
                 write!(f, "this thread already holds lock `{name}`")?;
                 held_at.map_or(Ok(()), |place| write!(f, ", taken at {place}"))?;
                 write!(f, ", and would wait for itself at {asked_at}; let go first, or make both `reentrant`")
             }
             Self::LimitReached { name, limit } => {
-                write!(f, "this thread holds re-entrant lock `{name}` {limit} times, which is its limit; raise it or nest less")
+                write!(
+                    f,
+                    "this thread holds re-entrant lock `{name}` {limit} times, which is its limit; raise it or nest less"
+                )
             }
             Self::Mismatch { name, asked, agreed } => write!(
                 f,
                 "semaphore `{name}` is in use with {agreed} permits, but {asked} were asked for; \
                  use one number for one name"
             ),
-            Self::ZeroPermits { name } => write!(f, "semaphore `{name}` was asked for with 0 permits; the least is 1"),
+            Self::ZeroPermits { name } => {
+                write!(f, "semaphore `{name}` was asked for with 0 permits; the least is 1")
+            }
             Self::Unsupported { name, what, instead } => write!(f, "{what} (lock `{name}`); {instead}"),
             Self::NotAFile { path, what } => {
-                write!(f, "lock file {} is {what}, not a regular file; move it away or choose another name", path.display())
+                write!(
+                    f,
+                    "lock file {} is {what}, not a regular file; move it away or choose another name",
+                    path.display()
+                )
             }
             Self::Io { doing, path, source } => {
                 write!(f, "cannot {doing} {}: {source}", path.display())?;
                 hint(source).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
-            Self::AlreadyInitialized { why } => write!(f, "{why}; call `lockutils::init` once, before the first lock is taken"),
+            Self::AlreadyInitialized { why } => {
+                write!(f, "{why}; call `lockutils::init` once, before the first lock is taken")
+            }
             Self::Config { what, source } => {
                 write!(f, "{what}")?;
                 source.as_ref().map_or(Ok(()), |source| write!(f, ": {source}"))
@@ -247,11 +303,19 @@ impl fmt::Display for Kind {
 fn hint(source: &io::Error) -> Option<&'static str> {
     use nix::errno::Errno;
     Some(match Errno::from_raw(source.raw_os_error()?) {
-        Errno::EACCES | Errno::EPERM => "check the owner and the mode of the file and of its directory (`lock_file_mode` sets the mode of new files)",
+        Errno::EACCES | Errno::EPERM => {
+            "check the owner and the mode of the file and of its directory (`lock_file_mode` sets the mode of new files)"
+        }
         Errno::EROFS => "the file system is mounted read-only; choose another `lock_path`",
-        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => "this file system does not keep locks; choose a local directory as `lock_path`, such as one below /run",
-        Errno::EMFILE | Errno::ENFILE => "too many open files; raise the limit or hold fewer external locks at once",
-        Errno::ENOSPC | Errno::EDQUOT => "no space for a new file; clean lock files up or choose another `lock_path`",
+        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => {
+            "this file system does not keep locks; choose a local directory as `lock_path`, such as one below /run"
+        }
+        Errno::EMFILE | Errno::ENFILE => {
+            "too many open files; raise the limit or hold fewer external locks at once"
+        }
+        Errno::ENOSPC | Errno::EDQUOT => {
+            "no space for a new file; clean lock files up or choose another `lock_path`"
+        }
         Errno::ENOTDIR => "a part of `lock_path` is not a directory",
         _ => return None,
     })
@@ -263,7 +327,9 @@ impl fmt::Display for Wait {
         self.path.as_ref().map_or(Ok(()), |path| write!(f, " ({})", path.display()))?;
         write!(f, " after {}", Seconds(self.waited))?;
         match &self.holder {
-            Some((Some(place), held)) => write!(f, "; this process holds it for {}, taken at {place}", Seconds(*held)),
+            Some((Some(place), held)) => {
+                write!(f, "; this process holds it for {}, taken at {place}", Seconds(*held))
+            }
             Some((None, held)) => write!(f, "; this process holds it for {}", Seconds(*held)),
             None if self.external => write!(f, "; another process holds its file"),
             None => write!(f, "; others in this process share it"),
@@ -279,7 +345,7 @@ impl fmt::Display for Seconds {
         let millis = self.0.as_millis();
         match millis {
             0..1000 => write!(f, "{millis}ms"),
-            _ if millis % 1000 == 0 => write!(f, "{}s", millis / 1000),
+            _ if millis.is_multiple_of(1000) => write!(f, "{}s", millis / 1000),
             _ => write!(f, "{:.1}s", self.0.as_secs_f64()),
         }
     }

@@ -69,7 +69,13 @@ struct State {
 
 impl LockFile {
     pub(crate) fn new(directory: Arc<Directory>, name: &str) -> Self {
-        Self { path: directory.path().join(name), directory, name: name.into(), turnstile: RawLock::referred(), state: Mutex::default() }
+        Self {
+            path: directory.path().join(name),
+            directory,
+            name: name.into(),
+            turnstile: RawLock::referred(),
+            state: Mutex::default(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -88,20 +94,27 @@ impl LockFile {
                 state.opened = self.directory.open_file(&self.name, false)?;
             }
             let Some(opened) = &state.opened else { return Ok(false) };
-            let locked = opened.try_lock(sharing)?;
-            if opened.is_current()? {
-                state.holders = u32::from(locked);
-                return Ok(locked);
+            match opened.try_lock_here(sharing) {
+                Ok(Some(locked)) => {
+                    state.holders = u32::from(locked);
+                    return Ok(locked);
+                }
+                Ok(None) => self.directory.suspect(),
+                Err(error) => {
+                    state.opened = None;
+                    return Err(error);
+                }
             }
             state.opened = None;
-            self.directory.suspect();
         }
     }
 
     /// Waits for the file on this thread.
     pub(crate) fn acquire(&self, sharing: Sharing, limit: &Limit<'_>) -> Result<Result<(), Ended>, Error> {
         if !limit.is_none() {
-            return limit.block(self.acquire_async(sharing)).map_or_else(|ended| Ok(Err(ended)), |done| done.map(Ok));
+            return limit
+                .block(self.acquire_async(sharing))
+                .map_or_else(|ended| Ok(Err(ended)), |done| done.map(Ok));
         }
         if self.try_acquire(sharing)? {
             return Ok(Ok(()));
@@ -122,7 +135,8 @@ impl LockFile {
         if self.try_acquire(sharing)? {
             return Ok(());
         }
-        let _turn = if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
+        let _turn =
+            if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
         while !self.try_acquire(sharing)? {
             let Some(opened) = wait::run(self, sharing).await? else { continue };
             if self.adopt(opened, sharing)? {
@@ -134,9 +148,13 @@ impl LockFile {
 
     /// Takes over a descriptor that has been locked. Says whether the path still leads to it.
     fn adopt(&self, opened: Opened, sharing: Sharing) -> Result<bool, Error> {
-        if !opened.is_current()? {
-            self.directory.suspect();
-            return opened.unlock().map(|()| false);
+        match opened.is_current() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.directory.suspect();
+                return opened.unlock().map(|()| false);
+            }
+            Err(error) => return opened.unlock().and(Err(error)),
         }
         let mut state = self.state.lock();
         if state.joins(sharing) {

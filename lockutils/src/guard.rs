@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::clock::Coarse;
 use crate::error::Error;
+use crate::external::LockFile;
 use crate::internal::HeldAs;
 use crate::reads;
-use crate::external::LockFile;
 use crate::registry::{Cell, CellId, CellRef, Hold, Owner};
 use crate::trace;
 
@@ -60,7 +60,13 @@ impl LockGuard {
     }
 
     /// The caller holds what it says, after a wait.
-    pub(crate) fn new(hold: Hold, file: bool, owner: Owner, place: &'static Location<'static>, waited: Duration) -> Self {
+    pub(crate) fn new(
+        hold: Hold,
+        file: bool,
+        owner: Owner,
+        place: &'static Location<'static>,
+        waited: Duration,
+    ) -> Self {
         let since = Coarse::now();
         hold.claim(owner, place, since);
         let stub = Stub::new(hold.kind(), since).with_wait(waited).with_file(file);
@@ -222,7 +228,7 @@ impl LockGuard {
 }
 
 impl Drop for LockGuard {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
         if self.stub.file() {
             self.drop_file();
@@ -293,7 +299,10 @@ impl Stub {
 
 impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LockGuard").field("name", &self.name()).field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("LockGuard")
+            .field("name", &self.name())
+            .field("path", &self.path())
+            .finish_non_exhaustive()
     }
 }
 
@@ -341,7 +350,11 @@ mod tests {
                 let stub = Stub::new(kind, since).with_wait(waited).with_file(true);
                 assert_eq!((stub.kind(), stub.file(), stub.since()), (kind, true, since));
                 let lost = waited.checked_sub(stub.waited()).expect("never more than was waited");
-                assert!(lost.as_nanos() * 32_768 <= waited.as_nanos(), "{waited:?} became {:?}", stub.waited());
+                assert!(
+                    lost.as_nanos() * 32_768 <= waited.as_nanos(),
+                    "{waited:?} became {:?}",
+                    stub.waited()
+                );
             }
         }
     }

@@ -11,9 +11,12 @@ pub(crate) mod word;
 use std::task::{Poll, Waker};
 
 use self::queue::{Queue, Ticket, Wakers};
-pub(crate) use self::word::{HeldAs, Mode};
 use self::word::{CLOSED, QUEUED, REF, WOKEN, WRITE};
-use crate::sync::{AtomicU64, Lifetime, Mutex, Ordering::*};
+pub(crate) use self::word::{HeldAs, Mode};
+use crate::sync::{
+    AtomicU64, Lifetime, Mutex,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
 /// A lock without a name.
 ///
@@ -84,14 +87,15 @@ impl RawLock {
     ///
     #[inline]
     pub(crate) fn try_enter(&self, mode: Mode, fair: bool) -> bool {
-        (mode == Mode::Write && self.try_write()) || self.try_enter_otherwise(mode, fair)
+        (mode == Mode::Write && self.try_write(fair)) || self.try_enter_otherwise(mode, fair)
     }
 
     /// The case that is worth being inlined: a writer, and nobody in the way.
     #[inline]
-    pub(crate) fn try_write(&self) -> bool {
+    pub(crate) fn try_write(&self, fair: bool) -> bool {
         let word = self.word.load(Relaxed);
-        word::is_idle(word) && self.word.compare_exchange(word, word | WRITE, Acquire, Relaxed).is_ok()
+        word::admits_writer(word, fair)
+            && self.word.compare_exchange(word, word | WRITE, Acquire, Relaxed).is_ok()
     }
 
     #[inline(never)]
@@ -138,7 +142,7 @@ impl RawLock {
     /// Takes the lock if it is free and alive; without reference or hold.
     #[inline]
     pub(crate) fn try_join(&self, mode: Mode, fair: bool) -> bool {
-        (mode == Mode::Write && self.try_write()) || self.try_join_otherwise(mode, fair)
+        (mode == Mode::Write && self.try_write(fair)) || self.try_join_otherwise(mode, fair)
     }
 
     #[inline(never)]
@@ -168,7 +172,7 @@ impl RawLock {
     #[inline]
     pub(crate) fn release(&self, kind: HeldAs) -> After {
         let word = self.word.load(Relaxed);
-        let used = kind == HeldAs::Write && !word::is_queued(word) && word != WRITE;
+        let used = kind == HeldAs::Write && word::may_leave(word);
         if used && self.word.compare_exchange(word, word.wrapping_sub(WRITE), AcqRel, Relaxed).is_ok() {
             return After::Used;
         }
@@ -244,7 +248,8 @@ impl RawLock {
     /// The waiter's look: in, or not yet.
     fn poll(&self, ticket: Ticket, mode: Mode, waker: &Waker) -> Poll<()> {
         let mut queue = self.queue.lock();
-        if queue.is_granted(ticket) || (queue.is_head(ticket) && self.enter_as_head(&mut queue, ticket, mode)) {
+        if queue.is_granted(ticket) || (queue.is_head(ticket) && self.enter_as_head(&mut queue, ticket, mode))
+        {
             queue.remove(ticket);
             return Poll::Ready(());
         }

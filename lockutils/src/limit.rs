@@ -14,6 +14,8 @@ pub(crate) enum Span {
     /// Nothing: the configuration decides.
     #[default]
     Unsaid,
+    /// No limit, whatever the configuration says.
+    Never,
     For(Duration),
     Until(Instant),
 }
@@ -37,7 +39,7 @@ impl<'a> Limit<'a> {
         let end = match (span, default) {
             (Span::Until(end), _) => Some(end),
             (Span::For(length), _) | (Span::Unsaid, Some(length)) => Instant::now().checked_add(length),
-            (Span::Unsaid, None) => None,
+            (Span::Never, _) | (Span::Unsaid, None) => None,
         };
         Self { end, cancel }
     }

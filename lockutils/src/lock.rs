@@ -295,7 +295,7 @@ impl Lock {
         self.with(|options| options.rare().prefix = Some(prefix.as_ref().into()))
     }
 
-    /// Uses another directory than the configured one.
+    /// Uses another directory than the configured one. An empty path counts as unset.
     ///
     /// ```
     /// # let dir = std::env::temp_dir().join(format!("lockutils-doc-path-{}", std::process::id()));
@@ -306,7 +306,8 @@ impl Lock {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn lock_path(self, path: impl AsRef<Path>) -> Self {
-        self.with(|options| options.rare().path = Some(path.as_ref().into()))
+        let path = Some(path.as_ref()).filter(|path| !path.as_os_str().is_empty());
+        self.with(|options| options.rare().path = path.map(Into::into))
     }
 
     /// Makes a name that is too long for a file short: its beginning and a 128-bit hash (FNV-1a) of the whole. Names
@@ -454,7 +455,9 @@ impl Lock {
         hold.claim(Owner::Thread, Location::caller(), Coarse::now());
         match here.file(hold.cell())? {
             Some(file) => file.remove(),
-            None => Ok(Removal::Refused("external locks are disabled here, so it is not for this process to remove")),
+            None => Ok(Removal::Refused(
+                "external locks are disabled here, so it is not for this process to remove",
+            )),
         }
     }
 
@@ -485,8 +488,8 @@ impl Lock {
         home.directory.get().map_or(Ok(false), |directory| directory.is_locked(&full))
     }
 
-    /// Whether the calling thread has the lock under a guard that it took itself. Guards that were taken in tasks do
-    /// not count.
+    /// Whether the calling thread has the lock: under a write guard that it took itself, or under a read guard that
+    /// cannot have left it (attribute, [`run`](Self::run), re-entrant). Guards that were taken in tasks do not count.
     ///
     /// ```
     /// let lock = lockutils::lock("held-by-example");
@@ -500,7 +503,7 @@ impl Lock {
         self.hold_count() > 0
     }
 
-    /// How often the calling thread has the lock: more than once only if it is re-entrant or read again.
+    /// How often the calling thread has the lock, as [`held_by_current_thread`](Self::held_by_current_thread) knows it: more than once only if it is re-entrant or read again.
     ///
     /// ```
     /// let lock = lockutils::lock("hold-count-example").reentrant(9);
@@ -524,7 +527,11 @@ impl Lock {
 /// The steps that the verbs are made of.
 impl Lock {
     #[inline]
-    pub(crate) fn acquire_as(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+    pub(crate) fn acquire_as(
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
         match self.at_once() {
             Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
             None => self.acquire_unkept(owner, place),
@@ -575,14 +582,15 @@ impl Lock {
     }
 
     #[inline]
-    pub(crate) async fn acquire_async_at(&self, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+    pub(crate) async fn acquire_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
         if let Some(hold) = self.at_once().or_else(|| self.take_ordinary()) {
             return Ok(LockGuard::at_once(hold, Owner::Task, place));
         }
         match self.begin()? {
-            Taken::Held(hold) if !self.options.external => {
-                Ok(LockGuard::at_once(hold, Owner::Task, place))
-            }
+            Taken::Held(hold) if !self.options.external => Ok(LockGuard::at_once(hold, Owner::Task, place)),
             taken => self.acquire_async_slow(taken, place).await,
         }
     }
@@ -591,7 +599,7 @@ impl Lock {
     #[inline]
     pub(crate) fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
         let cell = self.kept.get().filter(|_| self.options.mode == Mode::Write && !self.options.external)?;
-        let hold = cell.try_write()?;
+        let hold = cell.try_write(self.options.fair)?;
         Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place)))
     }
 
@@ -609,7 +617,9 @@ impl Lock {
     }
 
     pub(crate) fn try_acquire_as(
-        &self, owner: Owner, place: &'static Location<'static>,
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
     ) -> Result<Option<LockGuard>, Error> {
         let hold = match self.begin()? {
             Taken::Held(hold) => hold,
@@ -621,30 +631,37 @@ impl Lock {
         let Some(file) = self.file(hold.cell())? else {
             return Ok(Some(LockGuard::at_once(hold, owner, place)));
         };
-        let held = file.try_acquire(self.sharing())?;
-        Ok(held.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
+        let free = file.try_acquire(self.sharing())?;
+        Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
     }
 
     #[cold]
     #[inline(never)]
-    fn acquire_slow(&self, taken: Taken, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+    fn acquire_slow(
+        &self,
+        taken: Taken,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
         let started = Instant::now();
         let limit = self.limit()?;
+        let mut has_waited = matches!(taken, Taken::Busy(_));
         let hold = match taken {
             Taken::Held(hold) => hold,
-            Taken::Busy(cell) => self.wait(cell, &limit, started, place)?,
+            Taken::Busy(cell) => self.wait(&cell, &limit, started, place)?,
         };
         let file = self.file(hold.cell())?;
-        if file.is_some() {
+        if let Some(file) = file {
             hold.claim(owner, place, Coarse::now());
+            let free = file.try_acquire(self.sharing())?;
+            has_waited |= !free;
+            if !free && let Err(ended) = file.acquire(self.sharing(), &limit)? {
+                return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File));
+            }
         }
-        if let Some(file) = file
-            && let Err(ended) = file.acquire(self.sharing(), &limit)?
-        {
-            return Err(self.gave_up(ended, hold.cell(), started, None));
-        }
+        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
         let file = file.is_some();
-        Ok(LockGuard::new(hold, file, owner, place, started.elapsed()))
+        Ok(LockGuard::new(hold, file, owner, place, waited))
     }
 
     /// Waits for the file alone: the in-process half is held already.
@@ -652,19 +669,23 @@ impl Lock {
         let started = Instant::now();
         match file.acquire(self.sharing(), &self.limit()?)? {
             Ok(()) => Ok(true),
-            Err(ended) => Err(self.gave_up(ended, cell, started, None)),
+            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
         }
     }
 
     /// Waits for the in-process half on this thread.
     fn wait(
-        &self, cell: CellRef, limit: &Limit<'_>, started: Instant, place: &'static Location<'static>,
+        &self,
+        cell: &CellRef,
+        limit: &Limit<'_>,
+        started: Instant,
+        place: &'static Location<'static>,
     ) -> Result<Hold, Error> {
-        if let Some(hold) = self.rejoin(&cell) {
+        if let Some(hold) = self.rejoin(cell) {
             return Ok(hold);
         }
         if limit.is_none() {
-            refuse_deadlock(&cell, place)?;
+            refuse_deadlock(cell, place)?;
         }
         cell.note_wait();
         trace::waiting(cell.name(), place);
@@ -674,38 +695,52 @@ impl Lock {
         }
         match limit.block(Waiting::new(cell.raw(), mode, fair)) {
             Ok(()) => Ok(cell.assume_held(mode)),
-            Err(ended) => Err(self.gave_up(ended, &cell, started, cell.held())),
+            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::Process)),
         }
     }
 
-    async fn acquire_async_slow(&self, taken: Taken, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+    async fn acquire_async_slow(
+        &self,
+        taken: Taken,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
         let started = Instant::now();
         let limit = self.limit()?;
         self.refuse_timer(&limit)?;
+        let mut has_waited = matches!(taken, Taken::Busy(_));
         let hold = match taken {
             Taken::Held(hold) => hold,
             Taken::Busy(cell) => self.wait_async(cell, &limit, started, place).await?,
         };
         hold.claim(Owner::Task, place, Coarse::now());
-        let file = match self.file(hold.cell())? {
-            None => false,
-            Some(file) => match limit.watch(file.acquire_async(self.sharing())).await {
-                Ok(acquired) => acquired.map(|()| true)?,
-                Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, None)),
-            },
-        };
-        Ok(LockGuard::new(hold, file, Owner::Task, place, started.elapsed()))
+        let file = self.file(hold.cell())?;
+        if let Some(file) = file
+            && !file.try_acquire(self.sharing())?
+        {
+            has_waited = true;
+            match limit.watch(file.acquire_async(self.sharing())).await {
+                Ok(acquired) => acquired?,
+                Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
+            }
+        }
+        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
+        let file = file.is_some();
+        Ok(LockGuard::new(hold, file, Owner::Task, place, waited))
     }
 
     async fn wait_async(
-        &self, cell: CellRef, limit: &Limit<'_>, started: Instant, place: &'static Location<'static>,
+        &self,
+        cell: CellRef,
+        limit: &Limit<'_>,
+        started: Instant,
+        place: &'static Location<'static>,
     ) -> Result<Hold, Error> {
         cell.note_wait();
         trace::waiting(cell.name(), place);
         let Options { mode, fair, .. } = self.options;
         match limit.watch(Waiting::new(cell.raw(), mode, fair)).await {
             Ok(()) => Ok(cell.assume_held(mode)),
-            Err(ended) => Err(self.gave_up(ended, &cell, started, cell.held())),
+            Err(ended) => Err(self.gave_up(ended, &cell, started, WaitOf::Process)),
         }
     }
 
@@ -730,36 +765,35 @@ impl Lock {
     }
 
     #[cold]
-    fn gave_up(&self, ended: Ended, cell: &Cell, started: Instant, held: Option<crate::registry::Held>) -> Error {
-        let wait = Wait {
-            name: cell.name().to_owned(),
-            path: self.options.external.then(|| cell.file().get().map(|file| file.path().to_owned())).flatten(),
-            waited: started.elapsed(),
-            holder: held.map(|held| (held.place, held.since.elapsed())),
-            external: held.is_none() && self.options.external,
-        };
+    fn gave_up(&self, ended: Ended, cell: &Cell, started: Instant, of: WaitOf) -> Error {
+        let wait = self.wait_so_far(cell, started.elapsed(), of);
         match ended {
             Ended::Time => Kind::Timeout(wait).into(),
             Ended::Cancel => Kind::Cancelled(wait).into(),
         }
     }
 
-    /// The error of those who do not want to wait.
+    /// The error of those who do not want to wait: of the process if that is busy, otherwise of the file.
     #[cold]
     pub(crate) fn busy(&self) -> Error {
-        let found = self.cell();
-        let (name, held) = match &found {
-            Ok(cell) => (cell.name().to_owned(), cell.held()),
-            Err(_) => (self.name.to_string(), None),
+        let cell = match self.cell() {
+            Ok(cell) => cell,
+            Err(error) => return error,
         };
-        Kind::Busy(Wait {
-            name,
-            path: found.ok().and_then(|cell| cell.file().get().map(|file| file.path().to_owned())),
-            waited: Duration::ZERO,
+        let of = if cell.raw().is_held() { WaitOf::Process } else { WaitOf::File };
+        Kind::Busy(self.wait_so_far(&cell, Duration::ZERO, of)).into()
+    }
+
+    fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
+        let file = self.file(cell).ok().flatten();
+        let held = cell.held().filter(|_| of == WaitOf::Process);
+        Wait {
+            name: cell.name().to_owned(),
+            path: file.map(|file| file.path().to_owned()),
+            waited,
             holder: held.map(|held| (held.place, held.since.elapsed())),
-            external: held.is_none() && self.options.external,
-        })
-        .into()
+            external: of == WaitOf::File,
+        }
     }
 
     fn sharing(&self) -> Sharing {
@@ -788,22 +822,31 @@ impl Lock {
 
     #[inline(never)]
     fn begin_unkept(&self) -> Result<Taken, Error> {
-        if self.options.mode == Mode::Permit(0) {
-            return Err(Kind::ZeroPermits { name: self.name.to_string() }.into());
-        }
+        self.check_permits()?;
         if !self.used.swap(true, Relaxed) {
             return self.look_up(Some(self.options.mode));
         }
         self.keep().map(|cell| self.begin_at(cell))
     }
 
+    fn check_permits(&self) -> Result<(), Error> {
+        if self.options.mode == Mode::Permit(0) {
+            return Err(Kind::ZeroPermits { name: self.full_name() }.into());
+        }
+        Ok(())
+    }
+
     /// The lock's place in the registry, from now on without a look-up.
     pub(crate) fn keep(&self) -> Result<&CellRef, Error> {
-        self.kept.get_or_try_init(|| {
-            let cell = self.cell()?;
-            cell.agree(Some(self.options.mode)).map_err(|agreed| self.mismatch(&Disagreed(agreed)))?;
-            Ok(cell)
-        })
+        self.kept.get_or_try_init(|| self.agreed_cell())
+    }
+
+    /// A reference to the live lock, which agrees with this handle on the number of permits.
+    pub(crate) fn agreed_cell(&self) -> Result<CellRef, Error> {
+        self.check_permits()?;
+        let cell = self.cell()?;
+        cell.agree(Some(self.options.mode)).map_err(|agreed| self.mismatch(&Disagreed(agreed)))?;
+        Ok(cell)
     }
 
     /// A reference to the live lock of this name, made if need be.
@@ -829,11 +872,16 @@ impl Lock {
     }
 
     fn identity(&self) -> Result<(Home, Text), Error> {
+        let full = self.identity_name()?;
+        Ok((self.home()?, full))
+    }
+
+    fn identity_name(&self) -> Result<Text, Error> {
         let config = self.locks.shared().effective()?;
         let prefix = self.prefix_in(config);
-        let full = name::checked(prefix, &self.name, self.options.hashed)
-            .map_err(|rule| Kind::Name { name: self.name.to_string(), prefix: prefix.to_owned(), rule })?;
-        Ok((self.home()?, full))
+        name::checked(prefix, &self.name, self.options.hashed).map_err(|rule| {
+            Kind::Name { name: self.name.to_string(), prefix: prefix.to_owned(), rule }.into()
+        })
     }
 
     fn home(&self) -> Result<Home, Error> {
@@ -875,11 +923,16 @@ impl Lock {
 
     fn mismatch(&self, agreed: &Disagreed) -> Error {
         let asked = if let Mode::Permit(permits) = self.options.mode { permits } else { 0 };
-        Kind::Mismatch { name: self.name.to_string(), asked, agreed: agreed.0 }.into()
+        Kind::Mismatch { name: self.full_name(), asked, agreed: agreed.0 }.into()
     }
 
     pub(crate) fn mode(&self) -> Mode {
         self.options.mode
+    }
+
+    /// The full name for a message; as it was written, where it is no valid one.
+    pub(crate) fn full_name(&self) -> String {
+        self.identity_name().map_or_else(|_| self.name.to_string(), |full| full.to_string())
     }
 
     pub(crate) fn written_name(&self) -> &str {
@@ -905,6 +958,11 @@ impl Lock {
         &mut self.name
     }
 
+    /// Waits as long as it takes, whatever the configuration says.
+    pub(crate) fn unlimited(self) -> Self {
+        self.with(|options| options.span = Span::Never)
+    }
+
     pub(crate) fn renamed(self, name: Text) -> Self {
         Self { name, ..self }
     }
@@ -914,9 +972,17 @@ impl Lock {
     }
 }
 
+/// Which half was waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WaitOf {
+    Process,
+    File,
+}
+
 /// The thread would wait for itself: refused where that is certain, warned of where it may be.
 fn refuse_deadlock(cell: &CellRef, asked_at: &'static Location<'static>) -> Result<(), Error> {
-    let refused = |held_at| Err(Kind::WouldDeadlock { name: cell.name().to_owned(), held_at, asked_at }.into());
+    let refused =
+        |held_at| Err(Kind::WouldDeadlock { name: cell.name().to_owned(), held_at, asked_at }.into());
     match cell.relation() {
         Relation::HasIt => return refused(cell.held().and_then(|held| held.place)),
         Relation::TookIt => trace::may_deadlock(cell.name(), asked_at),
@@ -943,6 +1009,9 @@ impl Clone for Lock {
 
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lock").field("name", &self.name).field("external", &self.options.external).finish_non_exhaustive()
+        f.debug_struct("Lock")
+            .field("name", &self.name)
+            .field("external", &self.options.external)
+            .finish_non_exhaustive()
     }
 }

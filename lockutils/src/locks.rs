@@ -13,6 +13,7 @@ use crate::external::{Directory, FileId};
 use crate::internal::Mode;
 use crate::lock::Lock;
 use crate::many::LockAll;
+use crate::name;
 use crate::registry::{Home, Namespace};
 
 /// A registry of named locks together with its configuration. Cheap to clone; clones share everything.
@@ -68,11 +69,39 @@ pub(crate) struct Shared {
 
 struct Other {
     path: PathBuf,
-    id: Option<FileId>,
     namespace: Weak<Namespace>,
 }
 
-static PROCESS: LazyLock<Shared> = LazyLock::new(|| Shared::new(Home::Process(Box::leak(Box::new(Namespace::new())))));
+impl Other {
+    /// Whether it is this directory, however it is spelled. Asked of the system each time: it may have been made since.
+    fn is(&self, path: &Path) -> bool {
+        self.namespace.strong_count() > 0 && same_directory(&self.path, path)
+    }
+}
+
+/// Two spellings of one directory: by what they lead to, or, while there is nothing, by the nearest directory above
+/// that there is and the rest of the path.
+fn same_directory(one: &Path, other: &Path) -> bool {
+    one == other || resolved(one) == resolved(other)
+}
+
+fn resolved(path: &Path) -> (Option<FileId>, PathBuf) {
+    let mut rest = PathBuf::new();
+    for above in path.ancestors() {
+        if let Some(id) = FileId::of_directory(above) {
+            return (Some(id), rest);
+        }
+        // `new/..` is nowhere as long as there is no `new`: then it is read as it would be if there were.
+        match above.file_name() {
+            Some(name) => rest = Path::new(name).join(rest),
+            None => rest = Path::new("..").join(rest),
+        }
+    }
+    (None, path.to_owned())
+}
+
+static PROCESS: LazyLock<Shared> =
+    LazyLock::new(|| Shared::new(Home::Process(Box::leak(Box::new(Namespace::new())))));
 
 /// The process-wide registry.
 ///
@@ -89,7 +118,8 @@ pub fn locks() -> &'static Locks {
 /// Configures the process-wide registry: once, at the start. Functions that were annotated before are bound late and
 /// follow it.
 ///
-/// Without it, the process takes its configuration [from the environment](Config::from_env) when it first needs it.
+/// A directory that `config` does not set is taken from the environment (`LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`).
+/// Without this call, the process takes its configuration [from the environment](Config::from_env) when it first needs it.
 ///
 /// # Errors
 ///
@@ -107,13 +137,14 @@ pub fn locks() -> &'static Locks {
 /// # Ok::<(), lockutils::Error>(())
 /// ```
 pub fn init(config: Config) -> Result<(), Error> {
-    let config = config.bound()?;
+    let config = config.or_environment().bound()?;
     let _binding = PROCESS.binding.lock();
-    if PROCESS.early.get().is_some_and(|early| early.prefix() != config.prefix()) {
+    let separated = |config: &Config| name::join(config.prefix(), "").to_string();
+    if PROCESS.early.get().is_some_and(|early| separated(early) != separated(&config)) {
         let why = "locks were taken before the configuration gave them a prefix";
         return Err(Kind::AlreadyInitialized { why }.into());
     }
-    let named = |path: &Path| PROCESS.others.lock().iter().any(|other| other.path.as_path() == path && other.namespace.strong_count() > 0);
+    let named = |path: &Path| PROCESS.others.lock().iter().any(|other| other.is(path));
     if config.path().is_some_and(named) {
         let why = "a lock in use has named the configured directory as its own `lock_path`";
         return Err(Kind::AlreadyInitialized { why }.into());
@@ -222,7 +253,12 @@ impl Locks {
     pub fn len(&self) -> usize {
         let shared = self.shared();
         let others = shared.others.lock();
-        shared.main.len() + others.iter().filter_map(|other| other.namespace.upgrade()).map(|home| home.len()).sum::<usize>()
+        shared.main.len()
+            + others
+                .iter()
+                .filter_map(|other| other.namespace.upgrade())
+                .map(|home| home.len())
+                .sum::<usize>()
     }
 
     /// Whether no identity is in use.
@@ -276,7 +312,10 @@ impl Locks {
 
 impl fmt::Debug for Locks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Locks").field("lock_path", &self.lock_path()).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Locks")
+            .field("lock_path", &self.lock_path())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -342,27 +381,27 @@ impl Shared {
     /// The locks of a directory that was named on the call: the configured ones, if it is that directory.
     pub(crate) fn named(&self, path: &Path) -> Result<Home, Error> {
         let config = self.effective()?;
-        let path = std::path::absolute(path).map_err(|error| Error::io_at("find the current directory for", path, error))?;
+        let path = std::path::absolute(path)
+            .map_err(|error| Error::io_at("find the current directory for", path, error))?;
         if config.path() == Some(&path) {
             return Ok(self.configured()?.unwrap_or(&self.main).clone());
         }
         let mut others = self.others.lock();
-        let same_path = others.iter().filter(|other| other.path == path).find_map(|other| other.namespace.upgrade());
-        if let Some(namespace) = same_path {
+        let known = others
+            .iter()
+            .find(|other| other.path == path && other.namespace.strong_count() > 0)
+            .or_else(|| others.iter().find(|other| other.is(&path)));
+        if let Some(namespace) = known.and_then(|other| other.namespace.upgrade()) {
             return Ok(Home::Own(namespace));
         }
-        let id = FileId::of_directory(&path);
-        if id.is_some() && config.path().is_some_and(|main| FileId::of_directory(main) == id) {
+        if config.path().is_some_and(|main| same_directory(main, &path)) {
             return Ok(self.configured()?.unwrap_or(&self.main).clone());
         }
+        let namespace = Namespace::new();
+        let _ = namespace.directory.set(Arc::new(Directory::new(path.clone(), config.mode())));
+        let namespace = Arc::new(namespace);
         others.retain(|other| other.namespace.strong_count() > 0);
-        let same_id = others.iter().filter(|other| id.is_some() && other.id == id).find_map(|other| other.namespace.upgrade());
-        let namespace = same_id.unwrap_or_else(|| {
-            let namespace = Namespace::new();
-            let _ = namespace.directory.set(Arc::new(Directory::new(path.clone(), config.mode())));
-            Arc::new(namespace)
-        });
-        others.push(Other { path, id, namespace: Arc::downgrade(&namespace) });
+        others.push(Other { path, namespace: Arc::downgrade(&namespace) });
         Ok(Home::Own(namespace))
     }
 }

@@ -224,7 +224,10 @@ impl LockAll {
         self.acquire_async_at(Location::caller())
     }
 
-    pub(crate) async fn acquire_async_at(&self, place: &'static Location<'static>) -> Result<LockAllGuard, Error> {
+    pub(crate) async fn acquire_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<LockAllGuard, Error> {
         let mut guards = LockAllGuard(Vec::new());
         for lock in self.in_order()? {
             guards.0.push(lock.acquire_async_at(place).await?);
@@ -241,7 +244,11 @@ impl LockAll {
     }
 
     /// All of them at once, or the error of the one that is busy.
-    pub(crate) fn acquire_now(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockAllGuard, Error> {
+    pub(crate) fn acquire_now(
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<LockAllGuard, Error> {
         let mut guards = LockAllGuard(Vec::new());
         for lock in self.in_order()? {
             let taken = lock.try_acquire_as(owner, place)?;
@@ -261,7 +268,11 @@ impl LockAll {
     /// Each identity once, in the order of full names and, for one name in several directories, of those; with one
     /// deadline for all.
     fn in_order(&self) -> Result<Vec<Lock>, Error> {
-        let mut cells = self.locks.iter().map(|lock| lock.cell().map(|cell| (cell, lock))).collect::<Result<Vec<_>, _>>()?;
+        let mut cells = self
+            .locks
+            .iter()
+            .map(|lock| lock.agreed_cell().map(|cell| (cell, lock)))
+            .collect::<Result<Vec<_>, _>>()?;
         cells.sort_by(|(one, _), (other, _)| one.order().cmp(&other.order()));
         cells.dedup_by(|(later, _), (earlier, _)| later.id() == earlier.id());
         cells.into_iter().map(|(cell, lock)| lock.begun().map(|lock| lock.kept_at(cell))).collect()

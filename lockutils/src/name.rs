@@ -27,7 +27,8 @@ impl Text {
             Self::Inline { len, bytes } if usize::from(*len) + more.len() <= INLINE => {
                 let start = usize::from(*len);
                 bytes[start..start + more.len()].copy_from_slice(more.as_bytes());
-                *len += more.len() as u8;
+                // At most `INLINE`, as was checked.
+                *len = u8::try_from(start + more.len()).unwrap_or(u8::MAX);
             }
             Self::Inline { .. } => *self = Self::Heap([&**self, more].concat()),
             Self::Heap(text) => text.push_str(more),
@@ -42,7 +43,9 @@ impl Deref for Text {
     fn deref(&self) -> &str {
         match self {
             // SAFETY: the first `len` bytes were copied from whole strings.
-            Self::Inline { len, bytes } => unsafe { std::str::from_utf8_unchecked(&bytes[..usize::from(*len)]) },
+            Self::Inline { len, bytes } => unsafe {
+                std::str::from_utf8_unchecked(&bytes[..usize::from(*len)])
+            },
             Self::Heap(text) => text,
         }
     }
@@ -95,7 +98,9 @@ impl fmt::Display for NameRule {
                 "with its prefix it has {long} bytes and a file name has at most {LONGEST}; \
                  `hashed()` makes long names short"
             ),
-            Self::SlashInPrefix(at) => write!(f, "byte {at} of its prefix is a `/`; use `lock_path` for another directory"),
+            Self::SlashInPrefix(at) => {
+                write!(f, "byte {at} of its prefix is a `/`; use `lock_path` for another directory")
+            }
         }
     }
 }
@@ -117,6 +122,7 @@ pub(crate) fn join(prefix: &str, name: &str) -> Text {
 
 /// A full name that is surely valid: printable ASCII without `/`, not too long, and not a directory.
 #[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "without branches, many bytes are looked at in one step")]
 pub(crate) fn is_plain(full: &str) -> bool {
     let printable = full.bytes().fold(true, |all, byte| all & (b' '..0x7f).contains(&byte) & (byte != b'/'));
     printable && !full.is_empty() && full.len() <= LONGEST && full != "." && full != ".."

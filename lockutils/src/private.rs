@@ -6,13 +6,13 @@ use std::panic::Location;
 
 use once_cell::sync::OnceCell;
 
-pub use crate::guard::Pinned;
-pub use crate::many::PinnedAll;
 use crate::error::Error;
 use crate::guard::LockGuard;
+pub use crate::guard::Pinned;
 use crate::internal::Mode;
 use crate::lock::Lock;
 use crate::locks::Locks;
+pub use crate::many::PinnedAll;
 use crate::many::{LockAll, LockAllGuard};
 use crate::name;
 use crate::reentrant::{Reentrant, ReentrantGuard};
@@ -104,7 +104,8 @@ pub trait Enter: Sync {
     /// Waits in a task.
     #[doc(hidden)]
     fn enter_async_at(
-        &self, place: &'static Location<'static>,
+        &self,
+        place: &'static Location<'static>,
     ) -> impl Future<Output = Result<Self::TaskGuard, Error>> + Send;
     /// Does not wait, in a task.
     #[doc(hidden)]
@@ -297,12 +298,13 @@ pub fn fail(error: &Error) -> ! {
 }
 
 impl Lock {
-    /// Nothing about the name can fail from now on.
+    /// Neither the name nor a configured limit can make it fail from now on.
     fn lossy(self) -> Self {
-        if name::is_plain(self.written_name()) {
-            return self;
+        let lock = self.unlimited();
+        if name::is_plain(lock.written_name()) {
+            return lock;
         }
-        let tame = name::tamed(self.written_name());
-        self.renamed(tame).hashed()
+        let tame = name::tamed(lock.written_name());
+        lock.renamed(tame).hashed()
     }
 }

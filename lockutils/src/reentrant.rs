@@ -15,7 +15,7 @@ use crate::trace;
 
 /// A lock that belongs to the thread that has it, which may take it again up to a limit.
 ///
-/// Made by [`Lock::reentrant`]. It excludes, and is excluded by, every other way to take the name. The thread that
+/// Made by [`Lock::reentrant`]; a semaphore cannot be one ([`Error::is_unsupported`]). It excludes, and is excluded by, every other way to take the name. The thread that
 /// writes may also read; a thread that reads may not go on to write, since two that do would wait for each other
 /// ([`Error::is_would_deadlock`]).
 ///
@@ -63,7 +63,9 @@ impl Reentrant {
     pub(crate) fn acquire_at(&self, place: &'static Location<'static>) -> Result<ReentrantGuard, Error> {
         match self.again()? {
             Again::Held(guard) => Ok(guard),
-            Again::New => self.lock.acquire_as(Owner::Reentrant, place).map(|guard| ReentrantGuard::first(guard, place)),
+            Again::New => {
+                self.lock.acquire_as(Owner::Reentrant, place).map(|guard| ReentrantGuard::first(guard, place))
+            }
         }
     }
 
@@ -85,7 +87,10 @@ impl Reentrant {
         self.try_acquire_at(Location::caller())
     }
 
-    pub(crate) fn try_acquire_at(&self, place: &'static Location<'static>) -> Result<Option<ReentrantGuard>, Error> {
+    pub(crate) fn try_acquire_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<Option<ReentrantGuard>, Error> {
         match self.again() {
             Ok(Again::Held(guard)) => Ok(Some(guard)),
             Ok(Again::New) => {
@@ -120,6 +125,11 @@ impl Reentrant {
 
     /// Takes the lock once more for the thread that has it.
     fn again(&self) -> Result<Again, Error> {
+        if let Mode::Permit(_) = self.lock.mode() {
+            let what = "the permits of a semaphore belong to nobody, so it cannot be re-entrant";
+            let instead = "use a lock, or leave `reentrant` out";
+            return Err(Kind::Unsupported { name: self.lock.full_name(), what, instead }.into());
+        }
         let cell = self.lock.cell()?;
         if let Some(depth) = cell.reentrant_depth() {
             let times = depth.load(Relaxed);
@@ -144,7 +154,7 @@ impl Reentrant {
         if times < self.limit {
             return Ok(());
         }
-        Err(Kind::LimitReached { name: self.lock.written_name().to_owned(), limit: self.limit }.into())
+        Err(Kind::LimitReached { name: self.lock.full_name(), limit: self.limit }.into())
     }
 }
 
@@ -176,7 +186,10 @@ pub struct ReentrantGuard {
 
 enum Held {
     /// One level of the thread's write lock, with the file or without.
-    Write { cell: CellRef, file: bool },
+    Write {
+        cell: CellRef,
+        file: bool,
+    },
     Read(#[expect(dead_code, reason = "held for its drop")] Pinned),
 }
 
@@ -200,9 +213,7 @@ impl ReentrantGuard {
 impl Drop for ReentrantGuard {
     fn drop(&mut self) {
         let Held::Write { cell, file } = &self.held else { return };
-        if *file
-            && let Some(Err(error)) = cell.file().get().map(|file| file.release())
-        {
+        if *file && let Some(Err(error)) = cell.file().get().map(|file| file.release()) {
             trace::not_unlocked(&error);
         }
         let Some(depth) = cell.reentrant_depth() else { return };

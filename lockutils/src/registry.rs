@@ -22,15 +22,18 @@ use std::panic::Location;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
 use once_cell::sync::OnceCell;
 
 use self::table::{Inserted, Table};
 use crate::clock::Coarse;
 use crate::external::LockFile;
-use crate::name;
 use crate::internal::{After, Attached, HeldAs, Mode, RawLock};
+use crate::name;
 
 /// The locks of one directory, or of none.
 pub(crate) struct Namespace {
@@ -207,7 +210,8 @@ impl Cell {
         // SAFETY: the pointer is null or was made from a `&'static Location`.
         let place = unsafe { self.holder.place.load(Relaxed).as_ref() };
         let timeless = self.holder.thread.load(Relaxed) & TIMELESS != 0;
-        let since = if timeless { Coarse::default() } else { Coarse::from_units(self.holder.since.load(Relaxed)) };
+        let since =
+            if timeless { Coarse::default() } else { Coarse::from_units(self.holder.since.load(Relaxed)) };
         Some(Held { place, since })
     }
 
@@ -225,7 +229,8 @@ impl Cell {
     /// The depth, when the calling thread has the lock re-entrantly.
     pub(crate) fn reentrant_depth(&self) -> Option<&AtomicU32> {
         let mine = thread_number() << FLAGS | PINNED | REENTRANT;
-        (self.holder.thread.load(Relaxed) & !TIMELESS == mine && self.raw.is_write_held()).then_some(&self.depth)
+        (self.holder.thread.load(Relaxed) & !TIMELESS == mine && self.raw.is_write_held())
+            .then_some(&self.depth)
     }
 }
 
@@ -273,8 +278,8 @@ impl CellRef {
 
     /// The same for a writer, when nobody is in the way.
     #[inline]
-    pub(crate) fn try_write(&self) -> Option<Hold> {
-        self.raw.try_write().then(|| Hold { cell: self.0, kind: HeldAs::Write })
+    pub(crate) fn try_write(&self, fair: bool) -> Option<Hold> {
+        self.raw.try_write(fair).then(|| Hold { cell: self.0, kind: HeldAs::Write })
     }
 
     /// The hold that this caller has just been given by other means.
@@ -319,7 +324,6 @@ impl CellId {
     }
 }
 
-
 /// A held lock. Dropping it lets go.
 pub(crate) struct Hold {
     cell: NonNull<Cell>,
@@ -349,7 +353,6 @@ impl Hold {
         self.kind
     }
 
-
     /// Notes the holder, if it is alone.
     #[inline]
     pub(crate) fn claim(&self, owner: Owner, place: &'static Location<'static>, since: Coarse) {
@@ -357,7 +360,6 @@ impl Hold {
             self.cell().claim(owner, place, since);
         }
     }
-
 }
 
 impl Hold {
@@ -413,7 +415,7 @@ enum Found {
     /// The address of a cell that there is one more reference to now.
     Busy(usize),
     /// The number of permits there are.
-    Disagreed(usize),
+    Disagreed(u32),
 }
 
 impl Found {
@@ -427,7 +429,7 @@ impl Found {
                 Some(Ok(Taken::Held(Hold { cell: cell(address), kind: mode.kind() })))
             }
             (Self::Held(address) | Self::Busy(address), _) => Some(Ok(Taken::Busy(CellRef(cell(address))))),
-            (Self::Disagreed(permits), _) => Some(Err(Disagreed(permits as u32))),
+            (Self::Disagreed(permits), _) => Some(Err(Disagreed(permits))),
         }
     }
 }
@@ -468,14 +470,17 @@ impl Namespace {
     /// Takes the live lock of this identity, or a reference to it where it is busy or `mode` is `None`.
     /// `None`: no such lock is live.
     #[inline]
-    pub(crate) fn find(&self, name: &str, mode: Option<Mode>, fair: bool) -> Option<Result<Taken, Disagreed>> {
+    pub(crate) fn find(
+        &self,
+        name: &str,
+        mode: Option<Mode>,
+        fair: bool,
+    ) -> Option<Result<Taken, Disagreed>> {
         self.table.find(name, |cell| attach(cell, mode, fair)).unwrap_or(Found::Nothing).open(mode)
     }
 
     /// The same, and makes the lock where there is none.
-    pub(crate) fn get(
-        home: &Home, name: &str, mode: Option<Mode>, fair: bool,
-    ) -> Result<Taken, Disagreed> {
+    pub(crate) fn get(home: &Home, name: &str, mode: Option<Mode>, fair: bool) -> Result<Taken, Disagreed> {
         let cell = NonNull::from(Box::leak(Cell::new(home.clone(), name, mode)));
         let look = |there| Some(attach(there, mode, fair)).filter(|found| !matches!(found, Found::Nothing));
         match home.table.insert(cell, look) {
@@ -523,7 +528,7 @@ fn attach(cell: NonNull<Cell>, mode: Option<Mode>, fair: bool) -> Found {
     // SAFETY: the table names the cell and its shard is locked, so it has not been freed.
     let there = unsafe { cell.as_ref() };
     if let Err(permits) = there.agree(mode) {
-        return if there.raw.is_alive() { Found::Disagreed(permits as usize) } else { Found::Nothing };
+        return if there.raw.is_alive() { Found::Disagreed(permits) } else { Found::Nothing };
     }
     let address = cell.as_ptr() as usize;
     match there.raw.attach(mode, fair) {
@@ -570,6 +575,9 @@ mod spare {
 
 impl fmt::Debug for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("name", &self.name).field("held", &self.raw.is_held()).finish_non_exhaustive()
+        f.debug_struct("Cell")
+            .field("name", &self.name)
+            .field("held", &self.raw.is_held())
+            .finish_non_exhaustive()
     }
 }

@@ -6,9 +6,9 @@ pub(crate) use self::model::{Condvar, Mutex};
 pub(crate) use loom::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Condvar, Mutex};
-pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::AtomicU64;
+pub(crate) use std::sync::atomic::Ordering;
 
 /// Tells loom that something is in use, so that it finds a use that may come after the end. Nothing otherwise.
 #[derive(Default)]
@@ -21,6 +21,7 @@ unsafe impl Sync for Lifetime {}
 impl Lifetime {
     /// It is in use now.
     #[inline]
+    #[cfg_attr(not(loom), expect(clippy::unused_self, reason = "only loom looks"))]
     pub(crate) fn used(&self) {
         #[cfg(loom)]
         self.0.with(|_| ());
@@ -28,6 +29,7 @@ impl Lifetime {
 
     /// It ends now: every use has come before.
     #[inline]
+    #[cfg_attr(not(loom), expect(clippy::unused_self, reason = "only loom looks"))]
     pub(crate) fn ends(&self) {
         #[cfg(loom)]
         self.0.with_mut(|_| ());

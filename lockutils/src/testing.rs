@@ -135,5 +135,7 @@ impl LockFixture {
 
 fn temp_dir() -> Result<TempDir, Error> {
     let made = tempfile::Builder::new().prefix("lockutils-").tempdir();
-    made.map_err(|error: io::Error| Error::io_at("make a temporary directory in", &std::env::temp_dir(), error))
+    made.map_err(|error: io::Error| {
+        Error::io_at("make a temporary directory in", &std::env::temp_dir(), error)
+    })
 }

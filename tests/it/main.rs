@@ -1,1 +1,17 @@
 //! Suites of everything that a user can see.
+
+mod configuration;
+mod conformance;
+mod deadlocks;
+mod errors;
+mod fasteners;
+mod filelock;
+mod mixed_fleet;
+mod names;
+mod oslo;
+mod peers;
+mod processes;
+mod scale;
+mod semantics;
+mod tasks;
+mod types;

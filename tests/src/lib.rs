@@ -1,1 +1,14 @@
-//! Placeholder
+//! Fixtures of the suites: a lock directory of one's own, real processes that take locks, and the programs of other
+//! projects that must be excluded. Every wait has a bound, and nothing is skipped: what is missing is an error.
+
+mod child;
+mod counter;
+mod peer;
+mod place;
+mod wait;
+
+pub use child::Child;
+pub use counter::Counter;
+pub use peer::{Peer, python};
+pub use place::{Place, helper};
+pub use wait::{BOUND, asleep, eventually, within};

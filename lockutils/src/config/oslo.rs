@@ -31,9 +31,11 @@ impl Config {
     /// ```
     pub fn from_oslo_ini(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(path, "cannot be read", Some(error.into())))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| wrong(path, "cannot be read", Some(error.into())))?;
         let mut ini = Ini::new_cs();
         ini.set_multiline(true);
+        ini.set_inline_comment_symbols(Some(&[]));
         ini.read(text).map_err(|error| wrong(path, "cannot be parsed", Some(error.into())))?;
         let mut config = Self::default();
         if let Some(value) = value(&ini, "lock_path", path)? {
@@ -41,7 +43,11 @@ impl Config {
         }
         if let Some(value) = value(&ini, "disable_process_locking", path)? {
             config = config.disable_process_locking(boolean(&value).ok_or_else(|| {
-                wrong(path, &format!("says disable_process_locking = {value}, which is neither true nor false"), None)
+                wrong(
+                    path,
+                    &format!("says disable_process_locking = {value}, which is neither true nor false"),
+                    None,
+                )
             })?);
         }
         Ok(config)
@@ -49,8 +55,14 @@ impl Config {
 }
 
 fn value(ini: &Ini, key: &str, path: &Path) -> Result<Option<String>, Error> {
-    let Some(raw) = ini.get(GROUP, key).filter(|raw| !raw.is_empty()) else { return Ok(None) };
+    let Some(raw) = in_group(ini, GROUP, key).filter(|raw| !raw.is_empty()) else { return Ok(None) };
     expand(ini, unquoted(&raw), path, 0).map(Some)
+}
+
+/// A value of a group, whose name is written in any case.
+fn in_group(ini: &Ini, group: &str, key: &str) -> Option<String> {
+    let named = ini.sections().into_iter().find(|section| section.eq_ignore_ascii_case(group))?;
+    ini.get(&named, key)
 }
 
 /// oslo.config takes one pair of quotes off.
@@ -63,11 +75,18 @@ fn expand(ini: &Ini, raw: &str, path: &Path, depth: u32) -> Result<String, Error
         return Err(wrong(path, &format!("has options that refer to each other in `{raw}`"), None));
     }
     let Some((before, rest)) = raw.split_once('$') else { return Ok(raw.to_owned()) };
+    // `$$` and `\$` are a dollar sign, and so is one without a name.
     if let Some(rest) = rest.strip_prefix('$') {
         return Ok(format!("{before}${}", expand(ini, rest, path, depth)?));
     }
+    if let Some(before) = before.strip_suffix('\\') {
+        return Ok(format!("{before}${}", expand(ini, rest, path, depth)?));
+    }
     let (option, rest) = option(rest);
-    let known = ini.get(GROUP, option).or_else(|| ini.get("default", option)).or_else(|| ini.get("DEFAULT", option));
+    if option.is_empty() {
+        return Ok(format!("{before}${}", expand(ini, rest, path, depth)?));
+    }
+    let known = in_group(ini, GROUP, option).or_else(|| in_group(ini, "DEFAULT", option));
     let known = known.ok_or_else(|| {
         wrong(path, &format!("uses ${option} in `{raw}` and does not set it; write the path out"), None)
     })?;

@@ -12,7 +12,10 @@ pub(super) mod duration {
     pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(value) if value.subsec_nanos() == 0 => to.serialize_str(&format!("{}s", value.as_secs())),
-            Some(value) => to.serialize_str(&format!("{}s", value.as_secs_f64())),
+            Some(value) => {
+                let text = format!("{}.{:09}", value.as_secs(), value.subsec_nanos());
+                to.serialize_str(&format!("{}s", text.trim_end_matches('0')))
+            }
             None => to.serialize_none(),
         }
     }
@@ -43,7 +46,9 @@ pub(super) mod duration {
         }
 
         fn visit_i64<E: Error>(self, seconds: i64) -> Result<Self::Value, E> {
-            u64::try_from(seconds).map_err(|_| E::custom("a limit is not negative")).and_then(|s| self.visit_u64(s))
+            u64::try_from(seconds)
+                .map_err(|_| E::custom("a limit is not negative"))
+                .and_then(|s| self.visit_u64(s))
         }
 
         fn visit_f64<E: Error>(self, seconds: f64) -> Result<Self::Value, E> {
@@ -59,14 +64,28 @@ pub(super) mod duration {
         let text = text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
-        let unit = match unit.trim() {
-            "ms" => 0.001,
-            "s" | "" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
+        let unit: u128 = match unit.trim() {
+            "ms" => 1_000_000,
+            "s" | "" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
             _ => return None,
         };
-        Duration::try_from_secs_f64(number.parse::<f64>().ok()? * unit).ok()
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        let whole = if whole.is_empty() && !part.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+        let nanos = u128::from(whole) * unit + fraction(part, unit)?;
+        let seconds = u64::try_from(nanos / 1_000_000_000).ok()?;
+        Some(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
+    }
+
+    /// The digits behind the point, of this unit.
+    fn fraction(digits: &str, unit: u128) -> Option<u128> {
+        if digits.is_empty() {
+            return Some(0);
+        }
+        let digits = &digits[..digits.len().min(18)];
+        let value = digits.parse::<u64>().ok()?;
+        Some(u128::from(value) * unit / 10_u128.pow(u32::try_from(digits.len()).ok()?))
     }
 
     #[cfg(test)]
@@ -95,7 +114,7 @@ pub(super) mod mode {
     use serde::de::{Deserializer, Error, Visitor};
     use serde::ser::Serializer;
 
-    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
     pub(crate) fn serialize<S: Serializer>(value: &Option<u32>, to: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(mode) => to.serialize_str(&format!("{mode:04o}")),

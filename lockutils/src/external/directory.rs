@@ -1,10 +1,9 @@
 //! The directory of the lock files: made if it is missing, opened once, and opened anew when it was replaced.
 
 use std::ffi::CString;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,8 +55,8 @@ impl Directory {
     fn open(&self) -> Result<(OwnedFd, FileId), Error> {
         let opened = match file::open_directory(&self.path) {
             Err(Errno::ENOENT) => {
-                let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
-                made.map_err(|error| Error::io_at("make the lock directory", &self.path, error))?;
+                let made = file::make_directory(&self.path);
+                made.map_err(|errno| Error::io_at("make the lock directory", &self.path, errno))?;
                 file::open_directory(&self.path)
             }
             opened => opened,
@@ -94,7 +93,9 @@ impl Directory {
     pub(super) fn suspect(&self) {
         let mut opened = self.opened.lock();
         let Some((_, id)) = &*opened else { return };
-        let there = CString::new(self.path.as_os_str().as_bytes()).ok().and_then(|path| file::at(&path).ok().flatten());
+        let there = CString::new(self.path.as_os_str().as_bytes())
+            .ok()
+            .and_then(|path| file::at(&path).ok().flatten());
         // A symbolic link to the directory is not the directory: opening it again is cheap and always right.
         if there != Some(*id) {
             *opened = None;
@@ -124,8 +125,22 @@ impl Opened {
 
     /// Whether the path still leads to this file: a lock on a removed file excludes nobody.
     pub(crate) fn is_current(&self) -> Result<bool, Error> {
-        let there = file::at(&self.at).map_err(|errno| Error::io_at("look at lock file", &self.path, errno))?;
+        let there =
+            file::at(&self.at).map_err(|errno| Error::io_at("look at lock file", &self.path, errno))?;
         Ok(there == Some(self.id))
+    }
+
+    /// Takes the lock if it is free and the path leads to this file. `None`: the path leads elsewhere; nothing is
+    /// held then, and nothing after an error.
+    pub(super) fn try_lock_here(&self, sharing: Sharing) -> Result<Option<bool>, Error> {
+        let locked = self.try_lock(sharing)?;
+        match self.is_current() {
+            Ok(true) => Ok(Some(locked)),
+            Ok(false) if locked => self.unlock().map(|()| None),
+            Ok(false) => Ok(None),
+            Err(error) if locked => self.unlock().and(Err(error)),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn try_lock(&self, sharing: Sharing) -> Result<bool, Error> {

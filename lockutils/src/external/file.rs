@@ -11,9 +11,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use fs4::{FileExt, TryLockError};
 use nix::errno::Errno;
-use nix::fcntl::{self, FcntlArg, OFlag};
+use nix::fcntl::{self, AtFlags, FcntlArg, OFlag};
 use nix::libc;
-use nix::sys::stat::{self, FileStat, Mode as Permissions, SFlag};
+use nix::sys::stat::{self, FchmodatFlags, FileStat, Mode as Permissions, SFlag};
+use nix::unistd::{linkat, mkdir};
 
 use super::Sharing;
 
@@ -47,12 +48,16 @@ pub(super) enum Unopened {
 }
 
 /// What opening without `O_CREAT` and with it have in common. A FIFO or a terminal must not hold us up.
-const FLAGS: OFlag =
-    OFlag::O_RDWR.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW).union(OFlag::O_NOCTTY);
+const FLAGS: OFlag = OFlag::O_RDWR.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW).union(OFlag::O_NOCTTY);
 
 /// Opens the lock file `name` in `directory`, and makes it with `mode` if it is missing.
 /// With `waits`, a cleaner that has its lease on the file is waited for.
-pub(super) fn open(directory: BorrowedFd<'_>, name: &str, mode: u32, waits: bool) -> Result<(File, FileId), Unopened> {
+pub(super) fn open(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    mode: u32,
+    waits: bool,
+) -> Result<(File, FileId), Unopened> {
     let flags = if waits { FLAGS } else { FLAGS | OFlag::O_NONBLOCK };
     loop {
         match retried(|| fcntl::openat(directory, name, flags, Permissions::empty())) {
@@ -60,19 +65,35 @@ pub(super) fn open(directory: BorrowedFd<'_>, name: &str, mode: u32, waits: bool
             Err(Errno::ENOENT) => {}
             Err(errno) => return Err(refusal(errno)),
         }
-        let flags = flags | OFlag::O_CREAT | OFlag::O_EXCL;
-        let permissions = Permissions::from_bits_truncate(mode);
-        match retried(|| fcntl::openat(directory, name, flags, permissions)) {
-            Ok(descriptor) => {
-                // The umask has had its say in `openat`; the file is ours, so its mode is what was configured.
-                stat::fchmod(&descriptor, permissions).map_err(Unopened::Failed)?;
-                return checked(descriptor);
-            }
-            // Somebody else made it in between.
-            Err(Errno::EEXIST) => {}
+        match make(directory, name, Permissions::from_bits_truncate(mode)) {
+            // It is there now, made by us or by somebody else. Opened by its name, it has one in /proc too.
+            Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(refusal(errno)),
         }
     }
+}
+
+/// Makes the file with exactly this mode, whatever the umask, and never lets anybody see it with another: it gets its
+/// name last.
+fn make(directory: BorrowedFd<'_>, name: &str, permissions: Permissions) -> nix::Result<()> {
+    let nameless = FLAGS.difference(OFlag::O_NOFOLLOW) | OFlag::O_TMPFILE;
+    let made = retried(|| fcntl::openat(directory, ".", nameless, permissions)).and_then(|descriptor| {
+        stat::fchmod(&descriptor, permissions)?;
+        let itself = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+        linkat(fcntl::AT_FDCWD, itself.as_str(), directory, name, AtFlags::AT_SYMLINK_FOLLOW)
+    });
+    match made {
+        Ok(()) | Err(Errno::EEXIST) => made,
+        // This file system has no files without a name, or there is no /proc; or it will fail again.
+        Err(_) => make_named(directory, name, permissions),
+    }
+}
+
+/// The same where a file cannot be made without a name: for a moment the umask shows.
+fn make_named(directory: BorrowedFd<'_>, name: &str, permissions: Permissions) -> nix::Result<()> {
+    let flags = FLAGS | OFlag::O_CREAT | OFlag::O_EXCL;
+    let descriptor = retried(|| fcntl::openat(directory, name, flags, permissions))?;
+    stat::fchmod(&descriptor, permissions)
 }
 
 /// Opens the lock file `name` in `directory` if there is one.
@@ -125,8 +146,20 @@ pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<FileId>> {
     }
 }
 
-/// Takes both locks if both are free.
+/// Takes both locks if both are free, and no writer waits where a reader would pass it.
 pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
+    if sharing == Sharing::Alone {
+        return try_both(file, sharing);
+    }
+    if !try_record(file, Range::Gate, libc::F_RDLCK)? {
+        return Ok(false);
+    }
+    let locked = try_both(file, sharing);
+    set_record(file, Range::Gate, libc::F_UNLCK)?;
+    locked
+}
+
+fn try_both(file: &File, sharing: Sharing) -> io::Result<bool> {
     let tried = retried_io(|| {
         let tried = match sharing {
             Sharing::Alone => FileExt::try_lock(file),
@@ -141,44 +174,49 @@ pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
     if !tried {
         return Ok(false);
     }
-    match retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(sharing.record())))) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES) => undo_flock(file).map(|()| false),
-        Err(errno) => undo_flock(file).and(Err(errno.into())),
+    match try_record(file, Range::Lock, sharing.record()) {
+        Ok(true) => Ok(true),
+        Ok(false) => undo_flock(file).map(|()| false),
+        Err(error) => undo_flock(file).and(Err(error)),
     }
 }
 
 /// Takes both locks, and waits for them in the kernel. Signals do not end the wait.
+///
+/// Whoever waits stands in the gate: a writer alone, readers together. So a writer waits only for the readers that are
+/// in already, and for none that comes later.
 pub(super) fn lock(file: &File, sharing: Sharing) -> io::Result<()> {
+    set_record(file, Range::Gate, sharing.record())?;
+    let locked = lock_both(file, sharing);
+    set_record(file, Range::Gate, libc::F_UNLCK).and(locked)
+}
+
+fn lock_both(file: &File, sharing: Sharing) -> io::Result<()> {
     retried_io(|| match sharing {
         Sharing::Alone => FileExt::lock(file),
         Sharing::Shared => FileExt::lock_shared(file),
     })?;
-    match retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLKW(&whole_file(sharing.record())))) {
-        Ok(_) => Ok(()),
-        Err(errno) => undo_flock(file).and(Err(errno.into())),
-    }
+    set_record(file, Range::Lock, sharing.record()).or_else(|error| undo_flock(file).and(Err(error)))
 }
 
 /// Lets both locks go, also those that a forked child has inherited.
 pub(super) fn unlock(file: &File) -> io::Result<()> {
-    let record = retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK))));
-    undo_flock(file).and(record.map(drop).map_err(io::Error::from))
+    let record = set_record(file, Range::Lock, libc::F_UNLCK);
+    undo_flock(file).and(record)
 }
 
 /// The one who is alone lets others share, without a moment in which nobody holds the file: on Linux both calls
 /// replace the lock in one step.
 pub(super) fn share(file: &File) -> io::Result<()> {
     retried_io(|| FileExt::lock_shared(file))?;
-    retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLKW(&whole_file(libc::F_RDLCK))))?;
-    Ok(())
+    set_record(file, Range::Lock, libc::F_RDLCK)
 }
 
 /// Whether somebody holds a record lock or an OFD lock that a writer would meet. Takes nothing.
 pub(super) fn is_record_locked(file: &File) -> nix::Result<bool> {
-    let mut probe = whole_file(libc::F_WRLCK);
+    let mut probe = Range::Lock.of(libc::F_WRLCK);
     retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)))?;
-    Ok(probe.l_type != libc::F_UNLCK as libc::c_short)
+    Ok(libc::c_int::from(probe.l_type) != libc::F_UNLCK)
 }
 
 /// The lines of `/proc/locks` (proc(5)) about this file: whether one of them is a `flock`.
@@ -196,17 +234,69 @@ fn undo_flock(file: &File) -> io::Result<()> {
     retried_io(|| FileExt::unlock(file))
 }
 
-/// A lock of this kind over every byte there is and will be.
-fn whole_file(kind: libc::c_int) -> libc::flock {
-    libc::flock { l_type: kind as libc::c_short, l_whence: libc::SEEK_SET as libc::c_short, l_start: 0, l_len: 0, l_pid: 0 }
+/// Which bytes of the file a record lock is on. None of them need to exist.
+#[derive(Clone, Copy)]
+enum Range {
+    /// All but the last ones: what meets everybody who locks the whole file.
+    Lock,
+    /// A byte behind them, where those stand who wait. Who locks the whole file meets it too, and waits behind them.
+    Gate,
+}
+
+impl Range {
+    const GATE: libc::off_t = 1 << 62;
+
+    #[expect(clippy::cast_possible_truncation, reason = "the constants of `l_type` and `l_whence` are small")]
+    fn of(self, kind: libc::c_int) -> libc::flock {
+        let (start, length) = match self {
+            Self::Lock => (0, Self::GATE),
+            Self::Gate => (Self::GATE, 1),
+        };
+        libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: start,
+            l_len: length,
+            l_pid: 0,
+        }
+    }
+}
+
+/// Takes an OFD lock if it is free.
+fn try_record(file: &File, range: Range, kind: libc::c_int) -> io::Result<bool> {
+    match retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&range.of(kind)))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Takes an OFD lock, and waits for it; or lets it go.
+fn set_record(file: &File, range: Range, kind: libc::c_int) -> io::Result<()> {
+    retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLKW(&range.of(kind))))?;
+    Ok(())
 }
 
 /// Opens a directory for `open`.
 pub(super) fn open_directory(path: &std::path::Path) -> nix::Result<(OwnedFd, FileId)> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
+    // To make and open files in it, nobody needs to be able to list it.
+    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_PATH;
     let descriptor = above_stdio(retried(|| fcntl::open(path, flags, Permissions::empty()))?)?;
     let id = stat::fstat(descriptor.as_fd())?.into();
     Ok((descriptor, id))
+}
+
+/// Makes a directory, and those above it, for its owner alone, whatever the umask.
+pub(super) fn make_directory(path: &std::path::Path) -> nix::Result<()> {
+    match mkdir(path, Permissions::S_IRWXU) {
+        Ok(()) => stat::fchmodat(fcntl::AT_FDCWD, path, Permissions::S_IRWXU, FchmodatFlags::FollowSymlink),
+        Err(Errno::EEXIST) => Ok(()),
+        Err(Errno::ENOENT) => match path.parent() {
+            Some(parent) => make_directory(parent).and_then(|()| make_directory(path)),
+            None => Err(Errno::ENOENT),
+        },
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Repeats a call that a signal has interrupted. Never used for `close`.

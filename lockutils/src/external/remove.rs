@@ -73,7 +73,8 @@ impl Directory {
         if !opened.try_lock(Sharing::Alone)? {
             return Ok(Removal::Busy);
         }
-        let removal = if opened.is_current()? { self.remove_locked(name, &opened) } else { Ok(Removal::InUse) };
+        let removal =
+            if opened.is_current()? { self.remove_locked(name, &opened) } else { Ok(Removal::InUse) };
         opened.unlock().and(removal)
     }
 
@@ -95,7 +96,9 @@ impl Directory {
         let lease = match Lease::take(opened) {
             Ok(lease) => lease,
             Err(Errno::EAGAIN) => return Ok(Removal::InUse),
-            Err(Errno::EACCES) => return Ok(Removal::Refused("only its owner can tell whether somebody has it open")),
+            Err(Errno::EACCES) => {
+                return Ok(Removal::Refused("only its owner can tell whether somebody has it open"));
+            }
             Err(Errno::EINVAL | Errno::ENOLCK) => {
                 return Ok(Removal::Refused("this file system cannot tell whether somebody has it open"));
             }
@@ -103,7 +106,8 @@ impl Directory {
         };
         let (directory, _) = self.descriptor()?;
         let aside = aside();
-        let rename = |from: &str, to: &str| renameat2(&directory, from, &directory, to, RenameFlags::RENAME_NOREPLACE);
+        let rename =
+            |from: &str, to: &str| renameat2(&directory, from, &directory, to, RenameFlags::RENAME_NOREPLACE);
         rename(name, &aside).map_err(failed)?;
         if lease.is_unbroken().map_err(failed)? {
             unlinkat(&directory, aside.as_str(), UnlinkatFlags::NoRemoveDir).map_err(failed)?;
@@ -118,6 +122,28 @@ impl Directory {
             }
             Err(errno) => Err(failed(errno)),
         }
+    }
+
+    /// Removes what removers have left behind that were killed before they could unlink it.
+    pub(crate) fn remove_asides(&self) -> Result<(), Error> {
+        let Ok(entries) = std::fs::read_dir(self.path()) else { return Ok(()) };
+        for name in entries.flatten().map(|entry| entry.file_name()) {
+            if let Some(name) = name.to_str().filter(|name| is_aside(OsStr::new(name))) {
+                self.remove_aside(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody finds it by its name any more, so it goes as soon as nobody has it open.
+    fn remove_aside(&self, name: &str) -> Result<(), Error> {
+        let Ok(opened) = self.open_existing(name)? else { return Ok(()) };
+        if opened.try_lock(Sharing::Alone)? && Lease::take(&opened).is_ok() {
+            let (directory, _) = self.descriptor()?;
+            let removed = unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir);
+            removed.map_err(|errno| Error::io_at("remove lock file", opened.path(), errno))?;
+        }
+        Ok(())
     }
 
     /// Whether anybody holds the file.

@@ -43,7 +43,13 @@ pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<Open
                 tick().await;
                 return Ok(None);
             }
-            Err(error) => return Err(Error::io_at("start a thread that waits for lock file", errand.directory.path(), error)),
+            Err(error) => {
+                return Err(Error::io_at(
+                    "start a thread that waits for lock file",
+                    errand.directory.path(),
+                    error,
+                ));
+            }
         }
     };
     Awaited { lock, errand: Some(errand) }.await.map(Some)
@@ -126,7 +132,9 @@ impl Errand {
                 Progress::Done(result) => Poll::Ready(result),
                 _ => unreachable!("it was done a line ago, under the same lock"),
             },
-            Progress::Unwanted | Progress::Over => unreachable!("only its one waiter polls, and not after the end"),
+            Progress::Unwanted | Progress::Over => {
+                unreachable!("only its one waiter polls, and not after the end")
+            }
         }
     }
 }
@@ -164,7 +172,8 @@ impl Drop for Awaited<'_> {
         let Some(errand) = self.errand.take() else { return };
         let progress = {
             let mut progress = errand.progress.lock();
-            let now = if matches!(*progress, Progress::Wanted(_)) { Progress::Unwanted } else { Progress::Over };
+            let now =
+                if matches!(*progress, Progress::Wanted(_)) { Progress::Unwanted } else { Progress::Over };
             std::mem::replace(&mut *progress, now)
         };
         match progress {

@@ -14,7 +14,7 @@ use loom::thread;
 
 use super::wait::{Waiting, block};
 use super::{After, Mode, RawLock, park};
-use crate::registry::{Home, Hold, Namespace, Taken};
+use crate::registry::{Hold, Home, Namespace, Taken};
 
 /// A lock and what it guards.
 struct Guarded {
@@ -297,7 +297,9 @@ fn a_task_and_a_thread_wait_in_one_queue() {
 
 /// Takes the lock `x` through the registry, as a user does who keeps no handle.
 fn hold(home: &Home) -> Hold {
-    let found = home.find("x", Some(Mode::Write), false).or_else(|| Some(Namespace::get(home, "x", Some(Mode::Write), false)));
+    let found = home
+        .find("x", Some(Mode::Write), false)
+        .or_else(|| Some(Namespace::get(home, "x", Some(Mode::Write), false)));
     match found.expect("found or made").expect("no semaphore") {
         Taken::Held(hold) => hold,
         Taken::Busy(cell) => {

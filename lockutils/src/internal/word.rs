@@ -63,7 +63,8 @@ impl Mode {
             Self::Write => (word & HELD == 0).then_some(word | WRITE),
             Self::Read => (word & (WRITE | PERMITS) == 0 && sharers(word) < MOST).then_some(word + SHARER),
             Self::Permit(permits) => {
-                let free = word & HELD == 0 || (word & PERMITS != 0 && sharers(word) < u64::from(permits).min(MOST));
+                let free =
+                    word & HELD == 0 || (word & PERMITS != 0 && sharers(word) < u64::from(permits).min(MOST));
                 free.then_some((word | PERMITS) + SHARER)
             }
         }
@@ -75,7 +76,6 @@ impl Mode {
         let overtakes = self == Self::Write && !fair && word & CLOSED == 0;
         if word & QUEUED == 0 || overtakes { self.enter(word) } else { None }
     }
-
 }
 
 impl HeldAs {
@@ -102,10 +102,18 @@ impl HeldAs {
     }
 }
 
-/// Nobody holds the lock, nobody waits for it, and it is not dead.
+/// A new writer may come in, and the lock is not dead.
 #[inline]
-pub(crate) fn is_idle(word: u64) -> bool {
-    word & (HELD | QUEUED) == 0 && word != 0
+pub(crate) fn admits_writer(word: u64, fair: bool) -> bool {
+    let in_the_way = if fair { HELD | QUEUED } else { HELD | CLOSED };
+    word & in_the_way == 0 && word != 0
+}
+
+/// The one writer may leave without a look at the queue, and is not the last user.
+#[inline]
+pub(crate) fn may_leave(word: u64) -> bool {
+    let flags = word & FLAGS;
+    (flags == 0 || flags == QUEUED | WOKEN) && word != WRITE
 }
 
 #[inline]

@@ -67,7 +67,9 @@ impl Table {
 
     /// Puts `cell` in, unless `look` finds life in the one that is there.
     pub(super) fn insert<R>(
-        &self, cell: NonNull<Cell>, look: impl FnOnce(NonNull<Cell>) -> Option<R>,
+        &self,
+        cell: NonNull<Cell>,
+        look: impl FnOnce(NonNull<Cell>) -> Option<R>,
     ) -> Inserted<R> {
         match self.0.entry(Key(cell)) {
             Entry::Vacant(place) => {

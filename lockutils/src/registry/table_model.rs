@@ -28,7 +28,9 @@ impl Table {
     }
 
     pub(super) fn insert<R>(
-        &self, cell: NonNull<Cell>, look: impl FnOnce(NonNull<Cell>) -> Option<R>,
+        &self,
+        cell: NonNull<Cell>,
+        look: impl FnOnce(NonNull<Cell>) -> Option<R>,
     ) -> Inserted<R> {
         // SAFETY: the caller has just made the cell.
         let name = unsafe { cell.as_ref() }.name().into();

@@ -1,0 +1,13 @@
+//! Several processes and one lock: what dies, forks, waits, goes away or fails, and what the kernel is asked for.
+
+mod clean;
+mod count;
+mod death;
+mod directory;
+mod errno;
+mod fork;
+mod limits;
+mod remove;
+mod share;
+mod strace;
+mod strange;

@@ -1,0 +1,41 @@
+//! Processes that fork.
+
+use std::time::Duration;
+
+use lockutils_tests::Place;
+
+/// The child has inherited the guard and drops it: the lock stays the parent's, and the child itself finds it busy.
+#[test]
+fn a_child_that_drops_the_guard_takes_nothing_away() {
+    let place = Place::new("a_child_that_drops_the_guard_takes_nothing_away");
+    let mut parent = place.helper(&["fork-drop", "job"]);
+    parent.expect("busy");
+    parent.expect("held");
+    assert!(place.try_acquire("job").is_none(), "the parent has it");
+    parent.finish();
+    assert!(place.try_acquire("job").is_some());
+}
+
+/// The child has a copy of the parent's descriptor, and keeps nothing by it.
+#[test]
+fn a_parent_lets_go_although_its_child_lives() {
+    let place = Place::new("a_parent_lets_go_although_its_child_lives");
+    let mut parent = place.helper(&["fork-release", "job"]);
+    parent.expect("released");
+    assert!(place.try_acquire("job").is_some(), "the parent has let go");
+    parent.finish();
+}
+
+/// The threads that wait for the parent do not exist in the child; it starts its own.
+#[test]
+fn a_child_waits_with_threads_of_its_own() {
+    let place = Place::new("a_child_waits_with_threads_of_its_own");
+    let mut holder = place.holder("job");
+    let mut parent = place.helper(&["fork-wait", "job"]);
+    parent.expect("timeout");
+    place.has_waiters("job", 2); // The wait that the parent has given up, and the child's.
+    holder.release();
+    parent.expect("held");
+    parent.finish();
+    assert!(place.comes_free("job", Duration::from_secs(10)));
+}

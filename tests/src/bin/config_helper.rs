@@ -1,0 +1,136 @@
+//! A process of its own for the tests of the configuration, which a process has only once: carries out the scenario
+//! that is named by the first argument, with the other arguments, and prints what came of it.
+
+use std::env;
+use std::path::Path;
+
+use lockutils::{Config, Error, LockGuard, synchronized};
+
+fn main() {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["environment"] => environment(),
+        ["take"] => take(),
+        ["init", path, prefix] => init(path, prefix),
+        ["init-twice", path] => init_twice(path),
+        ["internal-then-init", path, prefix] => internal_then_init(path, prefix),
+        ["external-then-init", path] => external_then_init(path),
+        ["named-then-init", named, configured] => named_then_init(named, configured),
+        ["attribute-then-init", path] => attribute_then_init(path),
+        ["prefix-then-init", path] => prefix_then_init(path),
+        ["relative", elsewhere] => relative(elsewhere),
+        ["changed", path] => changed(path),
+        ["fixture"] => fixture(),
+        other => panic!("no such scenario: {other:?}"),
+    }
+}
+
+/// Prints what the environment says.
+fn environment() {
+    println!("{}", serde_json::to_string(&Config::from_env()).expect("a configuration is plain data"));
+}
+
+/// Prints which file an external lock has, or why it has none.
+fn take() {
+    tell(lockutils::lock("x").external().acquire());
+}
+
+fn tell(taken: Result<LockGuard, Error>) {
+    match taken {
+        Ok(guard) => println!("{} {}", guard.name(), guard.path().map_or("-".into(), Path::to_string_lossy)),
+        Err(error) => println!("error: {error}"),
+    }
+}
+
+fn told(result: Result<(), Error>) {
+    match result {
+        Ok(()) => println!("ok"),
+        Err(error) => println!("{}: {error}", if error.is_already_initialized() { "late" } else { "error" }),
+    }
+}
+
+/// Code comes before the environment.
+fn init(path: &str, prefix: &str) {
+    told(lockutils::init(Config::new().lock_path(path).lock_file_prefix(prefix)));
+    take();
+}
+
+fn init_twice(path: &str) {
+    told(lockutils::init(Config::new().lock_file_mode(0)));
+    told(lockutils::init(Config::new().lock_path(path)));
+    told(lockutils::init(Config::new().lock_path(path)));
+    take();
+}
+
+/// An internal lock does not settle the directory; with the same prefix it stays the lock it was.
+fn internal_then_init(path: &str, prefix: &str) {
+    let held = lockutils::lock("x").acquire();
+    told(lockutils::init(Config::new().lock_path(path).lock_file_prefix(prefix)));
+    let busy = lockutils::lock("x").external().try_acquire();
+    println!("{}", if busy.is_ok_and(|taken| taken.is_none()) { "busy" } else { "not the same lock" });
+    drop(held);
+    take();
+}
+
+fn external_then_init(path: &str) {
+    take();
+    told(lockutils::init(Config::new().lock_path(path)));
+    take();
+}
+
+/// The directory is in use under the name that a call gave it, held by a guard.
+fn named_then_init(named: &str, configured: &str) {
+    let held = lockutils::lock("x").external().lock_path(named).acquire();
+    told(lockutils::init(Config::new().lock_path(configured)));
+    let busy = lockutils::lock("x").lock_path(configured).try_acquire();
+    println!("{}", if busy.is_ok_and(|taken| taken.is_none()) { "busy" } else { "not the same lock" });
+    drop(held);
+}
+
+#[synchronized("x", external)]
+fn annotated() -> Result<bool, Error> {
+    lockutils::lock("x").try_acquire().map(|taken| taken.is_none())
+}
+
+/// Annotated long before, called after: it follows the configuration.
+fn attribute_then_init(path: &str) {
+    told(lockutils::init(Config::new().lock_path(path).lock_file_prefix("late")));
+    println!("{:?}", annotated().ok());
+    println!("{}", Path::new(path).join("late-x").is_file());
+}
+
+static NOVA: lockutils::Locks = lockutils::with_prefix("nova");
+
+/// A prefix that a registry says for itself does not depend on the configuration, but its locks were taken under one.
+fn prefix_then_init(path: &str) {
+    drop(NOVA.lock("x").acquire());
+    told(lockutils::init(Config::new().lock_path(path)));
+    tell(NOVA.lock("x").external().acquire());
+}
+
+/// A relative directory is resolved once.
+fn relative(elsewhere: &str) {
+    take();
+    env::set_current_dir(elsewhere).expect("it is there");
+    take();
+}
+
+/// The environment is read once.
+fn changed(path: &str) {
+    take();
+    // SAFETY: this process has one thread.
+    unsafe { env::set_var("LOCKUTILS_LOCK_PATH", path) };
+    take();
+}
+
+/// What tests use: a temporary directory for the whole process, which can be asked for again and again.
+fn fixture() {
+    let path = lockutils::testing::temp_lock_path().expect("nothing is configured");
+    let again = lockutils::testing::temp_lock_path().expect("the same");
+    let fixture = lockutils::testing::LockFixture::new("x").expect("free");
+    println!("{}", path == again && fixture.guard().path() == Some(&*path.join("x")));
+    println!("{}", lockutils::lock("x").try_acquire().is_ok_and(|taken| taken.is_none()));
+    drop(fixture);
+    println!("{}", lockutils::lock("x").external().try_acquire().is_ok_and(|taken| taken.is_some()));
+}

@@ -1,0 +1,111 @@
+//! A process that forks while it holds a lock or others wait.
+
+use std::io::{Read, Write, pipe};
+
+use lockutils::LockGuard;
+use nix::libc;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+
+use crate::request::{Request, outcome};
+use crate::{say, wait_for_end};
+
+/// The child drops the guard that it has inherited, and tries the lock; then the parent goes on holding it.
+pub(crate) fn child_drops(name: &str) {
+    let guard = hold(name);
+    match forked() {
+        ForkResult::Child => {
+            drop(guard);
+            say(outcome(&Request::new(name, &[]).attempt()));
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            end_of(child);
+            say("held");
+            wait_for_end();
+        }
+    }
+}
+
+/// The child has the inherited guard and ends by itself; then the parent goes on holding it.
+pub(crate) fn child_exits(name: &str) {
+    let _guard = hold(name);
+    match forked() {
+        ForkResult::Child => std::process::exit(0),
+        ForkResult::Parent { child } => {
+            end_of(child);
+            say("held");
+            wait_for_end();
+        }
+    }
+}
+
+/// The child has inherited a handle whose file is open and free. It takes the lock by it; then the parent tries.
+pub(crate) fn child_inherits_an_idle_lock(name: &str) {
+    let lock = lockutils::lock(name).external();
+    (0..2).for_each(|_| drop(lock.acquire().expect("the lock")));
+    let (mut child_has_it, mut says_so) = pipe().expect("a pipe");
+    match forked() {
+        ForkResult::Child => {
+            let _guard = lock.acquire().expect("the lock");
+            says_so.write_all(b"!").expect("the parent reads");
+            wait_for_end();
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            child_has_it.read_exact(&mut [0]).expect("the child writes");
+            say(outcome(&lock.try_acquire()));
+            end_of(child);
+        }
+    }
+}
+
+/// The parent lets go while the child, which has inherited the guard and does nothing with it, lives.
+pub(crate) fn parent_lets_go(name: &str) {
+    let guard = hold(name);
+    match forked() {
+        ForkResult::Child => {
+            wait_for_end();
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            drop(guard);
+            say("released");
+            end_of(child);
+        }
+    }
+}
+
+/// A child that is forked after its parent has waited with a limit, on a thread that it does not inherit, waits
+/// with a limit too.
+pub(crate) fn child_waits(name: &str) {
+    say(outcome(&Request::new(name, &["timeout=10"]).wait().map(Some)));
+    match forked() {
+        ForkResult::Child => {
+            let taken = Request::new(name, &["timeout=20000"]).wait().map(Some);
+            say(outcome(&taken));
+            end_child();
+        }
+        ForkResult::Parent { child } => end_of(child),
+    }
+}
+
+fn hold(name: &str) -> LockGuard {
+    Request::new(name, &[]).wait().expect("the lock")
+}
+
+fn forked() -> ForkResult {
+    // SAFETY: the other threads of this program, if any, are waiter threads in a system call or asleep, which hold no
+    // lock of the allocator or of the standard output.
+    unsafe { fork() }.expect("a child")
+}
+
+/// Ends the child as a service's worker does: without running anything of the parent's.
+fn end_child() -> ! {
+    // SAFETY: `_exit` takes a number and does not return.
+    unsafe { libc::_exit(0) }
+}
+
+fn end_of(child: Pid) {
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "the child ends well");
+}

@@ -1,0 +1,63 @@
+//! A program that does with locks what a test tells it. What it is to do stands in its arguments; the directory of the
+//! lock files in the environment. `lockutils_tests::Child` is its other side.
+
+mod actor;
+mod count;
+mod fault;
+mod fork;
+mod many;
+mod request;
+mod signal;
+mod standard;
+mod visit;
+
+use std::env;
+use std::io::{self, Write};
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    run(&words);
+}
+
+fn run(words: &[&str]) {
+    match *words {
+        ["actor", name, ref words @ ..] => actor::act(name, words),
+        ["take", name, ref words @ ..] => actor::take(name, words),
+        ["release", name] => actor::release(name),
+        ["std", file, sharing] => standard::act(file, sharing == "shared"),
+        ["count", name, file, times, ref words @ ..] => count::count(name, file, times, words),
+        ["count-on", name, file] => count::count_on(name, file),
+        ["visit", name, log, times, ref words @ ..] => visit::visit(name, log, times, words),
+        ["collide", name, directory] => visit::collide(name, directory),
+        ["many", number] => many::wait(number),
+        ["start", name] => actor::start(name),
+        ["remove", name] => actor::remove(name),
+        ["remove-on", name] => actor::remove_on(name),
+        ["fork-drop", name] => fork::child_drops(name),
+        ["fork-exit", name] => fork::child_exits(name),
+        ["fork-idle", name] => fork::child_inherits_an_idle_lock(name),
+        ["fork-release", name] => fork::parent_lets_go(name),
+        ["fork-wait", name] => fork::child_waits(name),
+        ["signal", name, ref words @ ..] => signal::wait(name, words),
+        ["chdir", name, other] => fault::chdir(name, other),
+        ["umask", mask, mode, name] => fault::umask(mask, mode, name),
+        ["emfile", name, ref words @ ..] => fault::no_descriptors(name, words),
+        ["as-nobody", ref words @ ..] => {
+            fault::become_nobody();
+            run(words);
+        }
+        _ => panic!("not known: {words:?}"),
+    }
+}
+
+/// Says a line to the test.
+fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+    io::stdout().flush().expect("the test listens");
+}
+
+/// Waits until the test has closed the input.
+fn wait_for_end() {
+    io::stdin().lines().for_each(drop);
+}
