@@ -240,7 +240,8 @@ impl Locks {
         LockAll::new(names.into_iter().map(|name| self.lock(name)).collect())
     }
 
-    /// How many identities are in use: held, waited for, or kept by a handle.
+    /// How many identities are in use: held, waited for, or kept by a handle. While others take and let go, the number
+    /// is that of no single moment.
     ///
     /// ```
     /// let locks = lockutils::Locks::new(lockutils::Config::new())?;

@@ -97,7 +97,10 @@ fn a_peer_waits_for_us() {
     each_peer("a_peer_waits_for_us", |peer, place, actor| {
         let guard = place.lock("job").acquire().expect("a free lock");
         actor.say("wait");
-        place.is_open_in("job", actor);
+        // filelock opens the file for a moment each time it looks: there is nothing to be seen of its wait.
+        if peer.kind != "filelock" {
+            place.is_open_in("job", actor);
+        }
         assert!(actor.is_silent(), "{peer:?} has it beside us");
         drop(guard);
         actor.expect("held");
