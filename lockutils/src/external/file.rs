@@ -3,7 +3,7 @@
 //! One descriptor carries both kinds of lock, `flock(2)` and a whole-file OFD lock (`fcntl(2)`, *Open file
 //! description locks*). Neither sees the other; together they exclude, and are excluded by, everybody: oslo.concurrency
 //! and fasteners (record locks), `flock(1)`, filelock and `std::fs::File::lock` (flock), systemd (OFD). They are
-//! always taken in this order, `flock` first, and let go in reverse.
+//! always taken in one order, the record lock first, so that processes of ours cannot wait for each other in a circle.
 
 use std::fs::File;
 use std::io;
@@ -146,70 +146,55 @@ pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<FileId>> {
     }
 }
 
-/// Takes both locks if both are free, and no writer waits where a reader would pass it.
+/// Takes both locks if both are free, and no writer waits where a reader would pass it. Nothing is held otherwise.
 pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
-    if sharing == Sharing::Alone {
-        return try_both(file, sharing);
-    }
-    if !try_record(file, Range::Gate, libc::F_RDLCK)? {
+    if sharing == Sharing::Shared && !try_record(file, Range::Gate, libc::F_RDLCK)? {
         return Ok(false);
     }
-    let locked = try_both(file, sharing);
-    set_record(file, Range::Gate, libc::F_UNLCK)?;
+    let locked = try_record(file, Range::Lock, sharing.record()).and_then(|locked| {
+        let locked = locked && try_flock(file, sharing)?;
+        if locked && sharing == Sharing::Shared {
+            set_record(file, Range::Gate, libc::F_UNLCK)?;
+        }
+        Ok(locked)
+    });
+    if !matches!(locked, Ok(true)) {
+        unlock(file)?;
+    }
     locked
 }
 
-fn try_both(file: &File, sharing: Sharing) -> io::Result<bool> {
-    let tried = retried_io(|| {
-        let tried = match sharing {
-            Sharing::Alone => FileExt::try_lock(file),
-            Sharing::Shared => FileExt::try_lock_shared(file),
-        };
-        match tried {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    })?;
-    if !tried {
-        return Ok(false);
-    }
-    match try_record(file, Range::Lock, sharing.record()) {
-        Ok(true) => Ok(true),
-        Ok(false) => undo_flock(file).map(|()| false),
-        Err(error) => undo_flock(file).and(Err(error)),
-    }
-}
-
-/// Takes both locks, and waits for them in the kernel. Signals do not end the wait.
+/// Takes both locks, and waits for them in the kernel. Signals do not end the wait. Nothing is held after an error.
 ///
 /// Whoever waits stands in the gate: a writer alone, readers together. So a writer waits only for the readers that are
-/// in already, and for none that comes later.
+/// in already, and for none that comes later. A writer leaves the gate when it lets go, readers when they are in.
 pub(super) fn lock(file: &File, sharing: Sharing) -> io::Result<()> {
-    set_record(file, Range::Gate, sharing.record())?;
-    let locked = lock_both(file, sharing);
-    set_record(file, Range::Gate, libc::F_UNLCK).and(locked)
+    let locked = set_record(file, Range::Gate, sharing.record())
+        .and_then(|()| set_record(file, Range::Lock, sharing.record()))
+        .and_then(|()| flock(file, sharing))
+        .and_then(|()| match sharing {
+            Sharing::Alone => Ok(()),
+            Sharing::Shared => set_record(file, Range::Gate, libc::F_UNLCK),
+        });
+    if locked.is_err() {
+        unlock(file)?;
+    }
+    locked
 }
 
-fn lock_both(file: &File, sharing: Sharing) -> io::Result<()> {
-    retried_io(|| match sharing {
-        Sharing::Alone => FileExt::lock(file),
-        Sharing::Shared => FileExt::lock_shared(file),
-    })?;
-    set_record(file, Range::Lock, sharing.record()).or_else(|error| undo_flock(file).and(Err(error)))
-}
-
-/// Lets both locks go, also those that a forked child has inherited.
+/// Lets both locks go, also those that a forked child has inherited. The record lock goes first: those who wait for
+/// both wait for that, and by the time they have woken up the other one has gone too.
 pub(super) fn unlock(file: &File) -> io::Result<()> {
-    let record = set_record(file, Range::Lock, libc::F_UNLCK);
-    undo_flock(file).and(record)
+    let record = set_record(file, Range::Both, libc::F_UNLCK);
+    retried_io(|| FileExt::unlock(file)).and(record)
 }
 
 /// The one who is alone lets others share, without a moment in which nobody holds the file: on Linux both calls
 /// replace the lock in one step.
 pub(super) fn share(file: &File) -> io::Result<()> {
-    retried_io(|| FileExt::lock_shared(file))?;
-    set_record(file, Range::Lock, libc::F_RDLCK)
+    flock(file, Sharing::Shared)?;
+    set_record(file, Range::Lock, libc::F_RDLCK)?;
+    set_record(file, Range::Gate, libc::F_UNLCK)
 }
 
 /// Whether somebody holds a record lock or an OFD lock that a writer would meet. Takes nothing.
@@ -230,8 +215,26 @@ pub(super) fn is_flocked(id: FileId) -> io::Result<bool> {
     Ok(locks.lines().any(held))
 }
 
-fn undo_flock(file: &File) -> io::Result<()> {
-    retried_io(|| FileExt::unlock(file))
+/// Takes the `flock` if it is free. By the trait's name, since `File` has methods of the same names.
+fn try_flock(file: &File, sharing: Sharing) -> io::Result<bool> {
+    retried_io(|| {
+        let tried = match sharing {
+            Sharing::Alone => FileExt::try_lock(file),
+            Sharing::Shared => FileExt::try_lock_shared(file),
+        };
+        match tried {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    })
+}
+
+fn flock(file: &File, sharing: Sharing) -> io::Result<()> {
+    retried_io(|| match sharing {
+        Sharing::Alone => FileExt::lock(file),
+        Sharing::Shared => FileExt::lock_shared(file),
+    })
 }
 
 /// Which bytes of the file a record lock is on. None of them need to exist.
@@ -241,6 +244,8 @@ enum Range {
     Lock,
     /// A byte behind them, where those stand who wait. Who locks the whole file meets it too, and waits behind them.
     Gate,
+    /// For letting go.
+    Both,
 }
 
 impl Range {
@@ -251,6 +256,7 @@ impl Range {
         let (start, length) = match self {
             Self::Lock => (0, Self::GATE),
             Self::Gate => (Self::GATE, 1),
+            Self::Both => (0, Self::GATE + 1),
         };
         libc::flock {
             l_type: kind as libc::c_short,
