@@ -664,9 +664,13 @@ impl Lock {
         Ok(LockGuard::new(hold, file, owner, place, waited))
     }
 
-    /// Waits for the file alone: the in-process half is held already.
-    pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile) -> Result<bool, Error> {
+    /// Takes the file alone: the in-process half is held already. Says whether it is held now; `false` only if the
+    /// caller does not wait.
+    pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
         let started = Instant::now();
+        if !waits {
+            return file.try_acquire(self.sharing());
+        }
         match file.acquire(self.sharing(), &self.limit()?)? {
             Ok(()) => Ok(true),
             Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),

@@ -61,9 +61,9 @@ impl Reentrant {
     }
 
     pub(crate) fn acquire_at(&self, place: &'static Location<'static>) -> Result<ReentrantGuard, Error> {
-        match self.again()? {
+        match self.again(true)? {
             Again::Held(guard) => Ok(guard),
-            Again::New => {
+            Again::New | Again::Busy => {
                 self.lock.acquire_as(Owner::Reentrant, place).map(|guard| ReentrantGuard::first(guard, place))
             }
         }
@@ -91,7 +91,8 @@ impl Reentrant {
         &self,
         place: &'static Location<'static>,
     ) -> Result<Option<ReentrantGuard>, Error> {
-        match self.again() {
+        match self.again(false) {
+            Ok(Again::Busy) => Ok(None),
             Ok(Again::Held(guard)) => Ok(Some(guard)),
             Ok(Again::New) => {
                 let taken = self.lock.try_acquire_as(Owner::Reentrant, place)?;
@@ -123,20 +124,25 @@ impl Reentrant {
         &self.lock
     }
 
-    /// Takes the lock once more for the thread that has it.
-    fn again(&self) -> Result<Again, Error> {
+    /// Takes the lock once more for the thread that has it. It may still have to take the file, and wait for that.
+    fn again(&self, waits: bool) -> Result<Again, Error> {
         if let Mode::Permit(_) = self.lock.mode() {
             let what = "the permits of a semaphore belong to nobody, so it cannot be re-entrant";
             let instead = "use a lock, or leave `reentrant` out";
             return Err(Kind::Unsupported { name: self.lock.full_name(), what, instead }.into());
         }
-        let cell = self.lock.cell()?;
+        let cell = self.lock.keep()?.clone();
         if let Some(depth) = cell.reentrant_depth() {
             let times = depth.load(Relaxed);
             self.check_limit(times)?;
             let file = match self.lock.file(&cell)? {
                 // The outer guard may be internal: then this one is the first to need the file.
-                Some(file) if !file.reenter() => self.lock.acquire_file(&cell, file)?,
+                Some(file) if !file.reenter() => {
+                    if !self.lock.acquire_file(&cell, file, waits)? {
+                        return Ok(Again::Busy);
+                    }
+                    true
+                }
                 file => file.is_some(),
             };
             depth.store(times + 1, Relaxed);
@@ -160,7 +166,10 @@ impl Reentrant {
 
 enum Again {
     Held(ReentrantGuard),
+    /// The thread does not have the lock.
     New,
+    /// Another process has the file, and the caller does not wait.
+    Busy,
 }
 
 impl fmt::Debug for Reentrant {

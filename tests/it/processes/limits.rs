@@ -204,3 +204,21 @@ fn more_waits_than_threads() {
     child.expect("all held");
     child.finish();
 }
+
+/// The thread has the lock in this process, and only now needs the file, which another process has: a try says so.
+#[test]
+fn a_second_level_that_needs_the_file_can_be_tried() {
+    let place = Place::new("a_second_level_that_needs_the_file_can_be_tried");
+    let _holder = place.holder("job");
+    let outer = place.locks().lock("job").reentrant(3);
+    let inner = place.lock("job").reentrant(3);
+    outer
+        .run(|| {
+            assert!(inner.try_acquire().expect("busy is no error").is_none());
+            let limited = place.lock("job").timeout(LIMIT).reentrant(3);
+            assert!(limited.acquire().expect_err("the file is held").is_timeout());
+            assert!(outer.try_acquire().expect("free").is_some(), "without the file it is free");
+        })
+        .expect("free in this process");
+    assert!(!place.locks().lock("job").is_locked().expect("it can be looked at"));
+}
