@@ -183,7 +183,7 @@ fn report(waits: &mpsc::Receiver<io::Result<Duration>>) -> Done {
         total += waited;
         longest = longest.max(waited);
         if done % 10 == 0 {
-            println!("{done:>5} updates {}", "▪".repeat(done * 30 / (WORKERS * UPDATES)));
+            println!("{done:>5} updates {}", "▪".repeat(done * 20 / (WORKERS * UPDATES)));
         }
     }
     let mean = total / u32::try_from(done.max(1))?;

@@ -25,7 +25,7 @@ mod serialize;
 /// | `lock_file_prefix` | put before each name, with a hyphen | none |
 /// | `lock_file_mode` | the mode of new lock files, exactly (the umask is not applied) | `0o600` |
 /// | `disable_process_locking` | external locks become internal ones, for tests and for services of one process | `false` |
-/// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
+/// | `timeout` | the limit of every wait that has none of its own, but for attributes that cannot fail | none: such waits end with the lock |
 ///
 /// ```
 /// use lockutils::Config;
@@ -193,7 +193,7 @@ impl Config {
         if let Some(mode) = self.lock_file_mode.filter(|mode| *mode & !0o777 != 0 || mode & 0o600 != 0o600) {
             return Err(wrong(format!(
                 "lock_file_mode {mode:#o} cannot be used: it is made of permission bits, and the owner must be able \
-                 to read and write (0o600)"
+                 to read and write; write it in octal digits, such as \"0660\" (0o660)"
             )));
         }
         if let Some(path) = self.path() {

@@ -39,6 +39,7 @@ pub(crate) enum Kind {
         name: String,
         held_at: Option<&'static Location<'static>>,
         asked_at: &'static Location<'static>,
+        reads: bool,
     },
     LimitReached {
         name: String,
@@ -83,6 +84,8 @@ pub(crate) struct Wait {
     pub(crate) waited: Duration,
     /// Where and since when this process holds it.
     pub(crate) holder: Option<(Option<&'static Location<'static>>, Duration)>,
+    /// It is the waiting thread itself that holds it.
+    pub(crate) own: bool,
     /// It was the file that others held.
     pub(crate) external: bool,
 }
@@ -249,6 +252,9 @@ impl fmt::Display for Kind {
                  `lockutils::init`, or the environment variable LOCKUTILS_LOCK_PATH (OSLO_LOCK_PATH is read too), \
                  or call `.lock_path(…)` on the lock"
             ),
+            Self::Timeout(wait) if wait.own => {
+                write!(f, "gave up on {wait}; it would have waited for itself: let go first")
+            }
             Self::Timeout(wait) if wait.external => {
                 write!(f, "gave up on {wait}; a longer timeout may help")
             }
@@ -257,10 +263,14 @@ impl fmt::Display for Kind {
             Self::Busy(wait) => {
                 write!(f, "did not wait for {wait}; try again, or leave `blocking = false` out to wait")
             }
-            Self::WouldDeadlock { name, held_at, asked_at } => {
+            Self::WouldDeadlock { name, held_at, asked_at, reads } => {
                 write!(f, "this thread already holds lock `{name}`")?;
                 held_at.map_or(Ok(()), |place| write!(f, ", taken at {place}"))?;
-                write!(f, ", and would wait for itself at {asked_at}; let go first, or make both `reentrant`")
+                write!(f, ", and would wait for itself at {asked_at}; ")?;
+                match reads {
+                    true => write!(f, "a thread that reads cannot go on to write: let go first"),
+                    false => write!(f, "let go first, or make both `reentrant`"),
+                }
             }
             Self::LimitReached { name, limit } => {
                 write!(
@@ -325,12 +335,15 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "lock `{}`", self.name)?;
         self.path.as_ref().map_or(Ok(()), |path| write!(f, " ({})", path.display()))?;
-        write!(f, " after {}", Seconds(self.waited))?;
+        if !self.waited.is_zero() {
+            write!(f, " after {}", Seconds(self.waited))?;
+        }
+        let who = if self.own { "this thread" } else { "this process" };
         match &self.holder {
             Some((Some(place), held)) => {
-                write!(f, "; this process holds it for {}, taken at {place}", Seconds(*held))
+                write!(f, "; {who} has held it for {}, taken at {place}", Seconds(*held))
             }
-            Some((None, held)) => write!(f, "; this process holds it for {}", Seconds(*held)),
+            Some((None, held)) => write!(f, "; {who} has held it for {}", Seconds(*held)),
             None if self.external => write!(f, "; another process holds its file"),
             None => write!(f, "; others in this process share it"),
         }

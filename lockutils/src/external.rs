@@ -23,6 +23,8 @@ use parking_lot::Mutex;
 pub(crate) use self::directory::{Directory, Opened};
 pub(crate) use self::file::FileId;
 use self::wait::Errand;
+#[cfg(not(feature = "async"))]
+pub(crate) use self::wait::tick_until;
 use crate::error::Error;
 use crate::internal::wait::{Waiting, block};
 use crate::internal::{HeldAs, Mode, RawLock};

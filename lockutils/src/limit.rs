@@ -77,15 +77,12 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// Nobody gets here with an end: see [`Limit::is_timed`].
     #[cfg(not(feature = "async"))]
     async fn watch_clock<F: Future>(&self, future: F) -> Result<F::Output, Ended> {
-        Ok(future.await)
-    }
-
-    /// Whether a task would need a timer.
-    pub(crate) fn is_timed(&self) -> bool {
-        self.end.is_some()
+        match self.end {
+            None => Ok(future.await),
+            Some(end) => unless(future, crate::external::tick_until(end), Ended::Time).await,
+        }
     }
 }
 

@@ -242,7 +242,8 @@ impl Lock {
 
     /// Limits each wait. Zero is one try; what no clock can express is no limit.
     ///
-    /// An async wait with a limit needs the feature `async`.
+    /// With the feature `async`, the limit of an async wait is met within a millisecond; without it, such a wait looks
+    /// at the clock every 20 ms.
     ///
     /// ```
     /// use std::time::Duration;
@@ -342,8 +343,8 @@ impl Lock {
     /// # Errors
     ///
     /// - [`Error::is_timeout`], [`Error::is_cancelled`]: the wait ended first.
-    /// - [`Error::is_would_deadlock`]: this thread has the lock under a guard that cannot have left it, and there is
-    ///   no limit.
+    /// - [`Error::is_would_deadlock`]: this thread has the lock under a guard that cannot have left it (attribute,
+    ///   [`run`](Self::run), re-entrant), and the call sets no limit of its own.
     /// - [`Error::is_invalid_name`], [`Error::is_no_lock_path`], [`Error::is_mismatch`].
     /// - [`Error::is_io`], [`Error::is_not_a_file`], [`Error::is_permission`], [`Error::is_unsupported`]: the lock
     ///   file. It is never skipped.
@@ -382,8 +383,7 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Self::acquire); [`Error::is_unsupported`] also when there is a limit and the feature `async` is
-    /// off. A deadlock of a task with itself is not detected.
+    /// As [`acquire`](Self::acquire). A deadlock of a task with itself is not detected.
     ///
     /// # Cancel safety
     ///
@@ -655,6 +655,9 @@ impl Lock {
             hold.claim(owner, place, Coarse::now());
             let free = file.try_acquire(self.sharing())?;
             has_waited |= !free;
+            if !free {
+                trace::waiting_for_file(file.path(), place);
+            }
             if !free && let Err(ended) = file.acquire(self.sharing(), &limit)? {
                 return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File));
             }
@@ -688,7 +691,7 @@ impl Lock {
         if let Some(hold) = self.rejoin(cell) {
             return Ok(hold);
         }
-        if limit.is_none() {
+        if limit.is_none() || self.options.span == Span::Unsaid {
             refuse_deadlock(cell, place)?;
         }
         cell.note_wait();
@@ -710,7 +713,6 @@ impl Lock {
     ) -> Result<LockGuard, Error> {
         let started = Instant::now();
         let limit = self.limit()?;
-        self.refuse_timer(&limit)?;
         let mut has_waited = matches!(taken, Taken::Busy(_));
         let hold = match taken {
             Taken::Held(hold) => hold,
@@ -722,6 +724,7 @@ impl Lock {
             && !file.try_acquire(self.sharing())?
         {
             has_waited = true;
+            trace::waiting_for_file(file.path(), place);
             match limit.watch(file.acquire_async(self.sharing())).await {
                 Ok(acquired) => acquired?,
                 Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
@@ -759,15 +762,6 @@ impl Lock {
         Ok(Limit::begin(self.options.span, default, self.options.cancel()))
     }
 
-    fn refuse_timer(&self, limit: &Limit<'_>) -> Result<(), Error> {
-        if cfg!(feature = "async") || !limit.is_timed() {
-            return Ok(());
-        }
-        let what = "an async wait with a limit needs the feature `async` of lockutils, which is off";
-        let instead = "switch it on, or wait without a limit and drop the future";
-        Err(Kind::Unsupported { name: self.name.to_string(), what, instead }.into())
-    }
-
     #[cold]
     fn gave_up(&self, ended: Ended, cell: &Cell, started: Instant, of: WaitOf) -> Error {
         let wait = self.wait_so_far(cell, started.elapsed(), of);
@@ -796,6 +790,7 @@ impl Lock {
             path: file.map(|file| file.path().to_owned()),
             waited,
             holder: held.map(|held| (held.place, held.since.elapsed())),
+            own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
             external: of == WaitOf::File,
         }
     }
@@ -985,15 +980,16 @@ enum WaitOf {
 
 /// The thread would wait for itself: refused where that is certain, warned of where it may be.
 fn refuse_deadlock(cell: &CellRef, asked_at: &'static Location<'static>) -> Result<(), Error> {
-    let refused =
-        |held_at| Err(Kind::WouldDeadlock { name: cell.name().to_owned(), held_at, asked_at }.into());
+    let refused = |held_at, reads| {
+        Err(Kind::WouldDeadlock { name: cell.name().to_owned(), held_at, asked_at, reads }.into())
+    };
     match cell.relation() {
-        Relation::HasIt => return refused(cell.held().and_then(|held| held.place)),
+        Relation::HasIt => return refused(cell.held().and_then(|held| held.place), false),
         Relation::TookIt => trace::may_deadlock(cell.name(), asked_at),
         Relation::Other => {}
     }
     match reads::of(cell.id()) {
-        Some((_, held_at)) => refused(Some(held_at)),
+        Some((_, held_at)) => refused(Some(held_at), true),
         None => Ok(()),
     }
 }

@@ -373,6 +373,10 @@ impl Shared {
 
     /// The locks of the configured directory. `None`: none is configured.
     pub(crate) fn configured(&self) -> Result<Option<&Home>, Error> {
+        if self.effective()?.path().is_none() {
+            // Nothing is settled by a lock that cannot be taken.
+            return Ok(None);
+        }
         let config = self.settled()?;
         let Some(path) = config.path() else { return Ok(None) };
         self.main.directory.get_or_init(|| Arc::new(Directory::new(path.to_owned(), config.mode())));

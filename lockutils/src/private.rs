@@ -198,10 +198,11 @@ pub fn enter<E: Enter>(lock: &E) -> E::Guard {
 }
 
 #[inline(never)]
+#[track_caller]
 fn enter_otherwise<E: Enter>(lock: &E, place: &'static Location<'static>) -> E::Guard {
     match lock.enter_at(place) {
         Ok(guard) => guard,
-        Err(error) => panic!("{error}"),
+        Err(error) => fail(&error),
     }
 }
 

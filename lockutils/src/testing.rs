@@ -66,7 +66,8 @@ impl TempLocks {
 }
 
 /// Gives the process-wide registry a temporary directory, for tests of code that uses it: once for all tests of
-/// the process, which all get the same one. Call it before the first lock is taken.
+/// the process, which all get the same one. Call it before the first lock is taken. The directory stays behind when the
+/// process ends, for the system to clean up; that of [`temp_locks`] does not.
 ///
 /// # Errors
 ///

@@ -104,7 +104,7 @@ fn a_wait_ran_out_on_a_writer() {
     let held = place.locks.lock("x").acquire().expect("free");
     let error = place.locks.lock("x").timeout(TINY).acquire().expect_err("busy");
     assert!(error.waited().expect("it waited") >= TINY);
-    let text = "gave up on lock `x` after <time>; this process holds it for <time>, taken at <place>; a longer \
+    let text = "gave up on lock `x` after <time>; this process has held it for <time>, taken at <place>; a longer \
                 timeout or `fair` may help";
     place.check(error, &Expected { text, ..TIMEOUT });
     drop(held);
@@ -137,7 +137,7 @@ fn an_external_wait_ran_out_on_readers_of_this_process() {
 fn an_external_wait_ran_out_in_this_process() {
     let place = Place::new();
     let held = place.locks.lock("x").external().acquire().expect("free");
-    let text = "gave up on lock `x` (<dir>/x) after <time>; this process holds it for <time>, taken at <place>; a \
+    let text = "gave up on lock `x` (<dir>/x) after <time>; this process has held it for <time>, taken at <place>; a \
                 longer timeout or `fair` may help";
     let error = place.locks.lock("x").external().timeout(TINY).acquire().expect_err("busy");
     place.check(error, &Expected { text, path: Some("x"), ..TIMEOUT });
@@ -160,7 +160,7 @@ fn a_task_s_wait_ran_out() {
     let held = place.locks.lock("x").acquire().expect("free");
     let wait = place.locks.lock("x").timeout(TINY);
     let error = crate::conformance::support::block_on(wait.acquire_async()).expect_err("busy");
-    let text = "gave up on lock `x` after <time>; this process holds it for <time>, taken at <place>; a longer \
+    let text = "gave up on lock `x` after <time>; this process has held it for <time>, taken at <place>; a longer \
                 timeout or `fair` may help";
     place.check(error, &Expected { text, ..TIMEOUT });
     drop(held);
@@ -199,7 +199,7 @@ fn a_wait_was_cancelled() {
     let waits = place.locks.lock("x").cancel_on(&cancel);
     let waiter = Worker::waiting(move || waits.acquire().map(drop));
     cancel.cancel();
-    let text = "the wait was cancelled for lock `x` after <time>; this process holds it for <time>, taken at <place>";
+    let text = "the wait was cancelled for lock `x` after <time>; this process has held it for <time>, taken at <place>";
     place.check(waiter.join().expect_err("cancelled"), &Expected { text, ..CANCELLED });
     drop(held);
 }
@@ -235,7 +235,7 @@ fn nobody_wanted_to_wait() {
     let held = place.locks.lock("x").acquire().expect("free");
     let error = elsewhere(|| now(&place.locks)).expect_err("busy");
     assert_eq!(error.waited(), Some(Duration::ZERO));
-    let text = "did not wait for lock `x` after <time>; this process holds it for <time>, taken at <place>; try \
+    let text = "did not wait for lock `x`; this process has held it for <time>, taken at <place>; try \
                 again, or leave `blocking = false` out to wait";
     place.check(error, &Expected { text, ..BUSY });
     drop(held);
@@ -249,7 +249,7 @@ fn nobody_wanted_to_wait_for_the_file() {
     }
     let place = Place::new();
     let held = place.other.lock("x").external().acquire().expect("free");
-    let text = "did not wait for lock `x` (<dir>/x) after <time>; another process holds its file; try again, or \
+    let text = "did not wait for lock `x` (<dir>/x); another process holds its file; try again, or \
                 leave `blocking = false` out to wait";
     place.check(now(&place.locks).expect_err("busy"), &Expected { text, path: Some("x"), ..BUSY });
     drop(held);

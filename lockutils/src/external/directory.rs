@@ -49,7 +49,7 @@ impl Directory {
 
     /// The same, but a missing directory is not made.
     pub(super) fn existing_descriptor(&self) -> Result<Option<(Arc<OwnedFd>, FileId)>, Error> {
-        if FileId::of_directory(&self.path).is_none() { Ok(None) } else { self.descriptor().map(Some) }
+        if FileId::is_missing(&self.path) { Ok(None) } else { self.descriptor().map(Some) }
     }
 
     fn open(&self) -> Result<(OwnedFd, FileId), Error> {

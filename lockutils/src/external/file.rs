@@ -32,9 +32,14 @@ impl From<FileStat> for FileId {
 }
 
 impl FileId {
-    /// Which directory a path leads to, if it leads to something.
+    /// Which directory a path leads to, if it leads to something that can be looked at.
     pub(crate) fn of_directory(path: &std::path::Path) -> Option<Self> {
         retried(|| stat::stat(path)).ok().map(Self::from)
+    }
+
+    /// Whether there is nothing at a path.
+    pub(crate) fn is_missing(path: &std::path::Path) -> bool {
+        matches!(retried(|| stat::stat(path)), Err(Errno::ENOENT))
     }
 }
 
@@ -297,10 +302,12 @@ pub(super) fn make_directory(path: &std::path::Path) -> nix::Result<()> {
     match mkdir(path, Permissions::S_IRWXU) {
         Ok(()) => stat::fchmodat(fcntl::AT_FDCWD, path, Permissions::S_IRWXU, FchmodatFlags::FollowSymlink),
         Err(Errno::EEXIST) => Ok(()),
-        Err(Errno::ENOENT) => match path.parent() {
-            Some(parent) => make_directory(parent).and_then(|()| make_directory(path)),
-            None => Err(Errno::ENOENT),
-        },
+        Err(Errno::ENOENT) => {
+            make_directory(path.parent().ok_or(Errno::ENOENT)?)?;
+            // Once: what is there and leads nowhere, such as a dangling link, stays an error.
+            mkdir(path, Permissions::S_IRWXU)?;
+            stat::fchmodat(fcntl::AT_FDCWD, path, Permissions::S_IRWXU, FchmodatFlags::FollowSymlink)
+        }
         Err(errno) => Err(errno),
     }
 }

@@ -24,7 +24,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::file::{self, Unopened};
 use super::{Directory, LockFile, Opened, Sharing};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// What became of a lock file that was to be removed.
 ///
@@ -148,7 +148,16 @@ impl Directory {
 
     /// Whether anybody holds the file.
     pub(crate) fn is_locked(&self, name: &str) -> Result<bool, Error> {
-        let Ok(opened) = self.open_existing(name)? else { return Ok(false) };
+        let opened = match self.open_existing(name)? {
+            Ok(opened) => opened,
+            Err(Removal::Missing) => return Ok(false),
+            // A remover has the lock at this moment.
+            Err(Removal::InUse) => return Ok(true),
+            Err(_) => {
+                let (path, what) = (self.path().join(name), "something else");
+                return Err(Kind::NotAFile { path, what }.into());
+            }
+        };
         let failed = |error| Error::io_at("look at lock file", opened.path(), error);
         if file::is_record_locked(opened.file()).map_err(failed)? {
             return Ok(true);

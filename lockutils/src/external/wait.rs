@@ -289,6 +289,14 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).stack_size(STACK).spawn(quiet).map(drop)
 }
 
+/// Ready at the first tick after `end`: a timer for those who have no better one.
+#[cfg(not(feature = "async"))]
+pub(crate) async fn tick_until(end: std::time::Instant) {
+    while std::time::Instant::now() < end {
+        tick().await;
+    }
+}
+
 /// Ready at the next tick.
 async fn tick() {
     let mut asked = false;
