@@ -101,7 +101,9 @@ impl Future for Cancelled<'_> {
         let waker = context.waker();
         let number = self.number;
         if let Some((_, kept)) = state.waiting.iter_mut().find(|(wait, _)| Some(*wait) == number) {
-            kept.clone_from(waker);
+            let old = std::mem::replace(kept, waker.clone());
+            drop(state);
+            drop(old);
             return Poll::Pending;
         }
         let next = state.next;
@@ -116,7 +118,11 @@ impl Future for Cancelled<'_> {
 impl Drop for Cancelled<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.cancel.0.lock().waiting.retain(|(wait, _)| *wait != number);
+            let mut state = self.cancel.0.lock();
+            let at = state.waiting.iter().position(|(wait, _)| *wait == number);
+            let left = at.map(|at| state.waiting.swap_remove(at));
+            drop(state);
+            drop(left);
         }
     }
 }

@@ -18,11 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::libc;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use self::directory::{Directory, Opened};
 pub(crate) use self::file::FileId;
-use self::wait::Errand;
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
 use crate::error::Error;
@@ -65,8 +64,8 @@ struct State {
     /// Kept open as long as the lock is in use: opening costs more than locking.
     opened: Option<Opened>,
     holders: u32,
-    /// An errand whose wait was given up while its thread was in the kernel. It has kept its place in the order.
-    abandoned: Option<Arc<Errand>>,
+    /// Holds of the parent, in a forked child: their guards are copies and let nothing go.
+    inherited: u32,
 }
 
 impl LockFile {
@@ -84,15 +83,21 @@ impl LockFile {
         &self.path
     }
 
+    /// The state, of this process.
+    fn own(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        state.disown();
+        state
+    }
+
     /// Takes the file if it is free.
     pub(crate) fn try_acquire(&self, sharing: Sharing) -> Result<bool, Error> {
-        let mut state = self.state.lock();
+        let mut state = self.own();
         if state.joins(sharing) {
             return Ok(true);
         }
         loop {
-            if state.opened.as_ref().is_none_or(|opened| !opened.is_mine()) {
-                // What a forked child has inherited is only closed here.
+            if state.opened.is_none() {
                 state.opened = self.directory.open_file(&self.name, false)?;
             }
             let Some(opened) = &state.opened else { return Ok(false) };
@@ -113,6 +118,9 @@ impl LockFile {
 
     /// Waits for the file on this thread.
     pub(crate) fn acquire(&self, sharing: Sharing, limit: &Limit<'_>) -> Result<Result<(), Ended>, Error> {
+        if limit.is_over() {
+            return Ok(if self.try_acquire(sharing)? { Ok(()) } else { Err(Ended::Time) });
+        }
         if !limit.is_none() {
             return limit
                 .block(self.acquire_async(sharing))
@@ -124,7 +132,7 @@ impl LockFile {
         let _turn = (sharing == Sharing::Shared).then(|| Turn::take(&self.turnstile));
         while !self.try_acquire(sharing)? {
             let opened = self.open_for_waiting()?;
-            opened.lock(sharing)?;
+            opened.lock(sharing, || true)?;
             if self.adopt(opened, sharing)? {
                 break;
             }
@@ -158,7 +166,7 @@ impl LockFile {
             }
             Err(error) => return opened.unlock().and(Err(error)),
         }
-        let mut state = self.state.lock();
+        let mut state = self.own();
         if state.joins(sharing) {
             // A reader that only tried was faster, on a descriptor of its own; this one is not needed.
             return opened.unlock().map(|()| true);
@@ -171,10 +179,10 @@ impl LockFile {
     /// The descriptor to wait on: the kept one, which nobody else uses while it is out.
     fn open_for_waiting(&self) -> Result<Opened, Error> {
         let kept = {
-            let mut state = self.state.lock();
+            let mut state = self.own();
             if state.holders == 0 { state.opened.take() } else { None }
         };
-        match kept.filter(Opened::is_mine) {
+        match kept {
             Some(opened) => Ok(opened),
             None => loop {
                 // With `waits` a cleaner is waited for; `None` is only for those who do not.
@@ -191,34 +199,31 @@ impl LockFile {
     ///
     /// When the kernel refuses. The descriptor is closed then, which lets go too.
     pub(crate) fn release(&self) -> Result<(), Error> {
-        let mut state = self.state.lock();
+        let mut state = self.own();
+        if state.inherited > 0 {
+            // Whose guard this is cannot be told; as long as copies are left, one's own hold stays.
+            state.inherited -= 1;
+            return Ok(());
+        }
         state.holders = state.holders.saturating_sub(1);
         if state.holders > 0 {
             return Ok(());
         }
-        match &state.opened {
-            // In a forked child: the lock is the parent's. Closing the copy takes nothing away.
-            Some(opened) if !opened.is_mine() => state.opened = None,
-            Some(opened) => {
-                let unlocked = opened.unlock();
-                if unlocked.is_err() {
-                    state.opened = None;
-                }
-                return unlocked;
-            }
-            None => {}
+        let unlocked = state.opened.as_ref().map_or(Ok(()), Opened::unlock);
+        if unlocked.is_err() {
+            state.opened = None;
         }
-        Ok(())
+        unlocked
     }
 
     /// The one who has the file alone shares it from now on.
     pub(crate) fn share(&self) -> Result<(), Error> {
-        self.state.lock().opened.as_ref().map_or(Ok(()), Opened::share)
+        self.own().opened.as_ref().map_or(Ok(()), Opened::share)
     }
 
     /// Once more for the one who has the file alone.
     pub(crate) fn reenter(&self) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.own();
         let held = state.holders > 0;
         state.holders += u32::from(held);
         held
@@ -226,19 +231,19 @@ impl LockFile {
 
     /// Whether the path still leads to the file that is held.
     pub(crate) fn is_current(&self) -> Result<bool, Error> {
-        self.state.lock().opened.as_ref().map_or(Ok(false), Opened::is_current)
-    }
-
-    fn abandon(&self, errand: Arc<Errand>) {
-        self.state.lock().abandoned = Some(errand);
-    }
-
-    fn take_abandoned(&self) -> Option<Arc<Errand>> {
-        self.state.lock().abandoned.take()
+        self.own().opened.as_ref().map_or(Ok(false), Opened::is_current)
     }
 }
 
 impl State {
+    /// In a forked child, what was the parent's is only closed: locks belong to descriptions, which both share.
+    fn disown(&mut self) {
+        if self.opened.as_ref().is_some_and(|opened| !opened.is_mine()) {
+            self.opened = None;
+            self.inherited += std::mem::take(&mut self.holders);
+        }
+    }
+
     /// One more reader, where readers have the file.
     fn joins(&mut self, sharing: Sharing) -> bool {
         let joins = sharing == Sharing::Shared && self.holders > 0;

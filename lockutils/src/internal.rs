@@ -247,28 +247,25 @@ impl RawLock {
 
     /// The waiter's look: in, or not yet.
     fn poll(&self, ticket: Ticket, mode: Mode, waker: &Waker) -> Poll<()> {
+        // Dropped after the queue has been let go.
+        let _old;
         let mut queue = self.queue.lock();
-        if queue.is_granted(ticket) || (queue.is_head(ticket) && self.enter_as_head(&mut queue, ticket, mode))
-        {
-            queue.remove(ticket);
+        if queue.is_granted(ticket) || (queue.is_head(ticket) && self.enter_as_head(&mut queue, mode)) {
+            _old = queue.remove(ticket).1;
             return Poll::Ready(());
         }
-        queue.set_waker(ticket, waker);
+        _old = queue.set_waker(ticket, waker);
         Poll::Pending
     }
 
     /// The head takes the lock, or says that it has looked: from then on a release wakes it again.
-    fn enter_as_head(&self, queue: &mut Queue, ticket: Ticket, mode: Mode) -> bool {
-        let mut closed = None;
+    fn enter_as_head(&self, queue: &mut Queue, mode: Mode) -> bool {
         let mut word = self.word.load(Relaxed);
         loop {
             let (next, entered) = match mode.enter(word) {
                 Some(entered) => (word::with_flags(entered, queue.flags_behind_head()), true),
                 None if word & WOKEN == 0 => return false,
-                None => {
-                    let closed = *closed.get_or_insert_with(|| queue.lost_once_more(ticket));
-                    ((word & !WOKEN) | if closed { CLOSED } else { 0 }, false)
-                }
+                None => (word & !WOKEN, false),
             };
             match self.word.compare_exchange_weak(word, next, Acquire, Relaxed) {
                 Ok(_) => return entered,
@@ -280,8 +277,10 @@ impl RawLock {
     /// Takes a waiter out of the queue. Says whether it had been let in: then the hold is the caller's.
     fn cancel(&self, ticket: Ticket) -> bool {
         let mut queue = self.queue.lock();
-        let granted = queue.remove(ticket);
+        let (granted, waker) = queue.remove(ticket);
         if granted {
+            drop(queue);
+            drop(waker);
             return true;
         }
         // Whoever stands behind may fit in now, or has to be woken in its place.

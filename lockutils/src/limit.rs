@@ -49,6 +49,11 @@ impl<'a> Limit<'a> {
         self.end.is_none() && self.cancel.is_none()
     }
 
+    /// Whether there is no time left to wait.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| end <= Instant::now())
+    }
+
     /// Waits on this thread.
     pub(crate) fn block<F: Future>(&self, future: F) -> Result<F::Output, Ended> {
         match self.cancel {

@@ -229,7 +229,8 @@ impl Lock {
 
     /// Waits in strict order of arrival: nobody who comes later is let in earlier, and while this waits, nobody
     /// overtakes anybody. Under contention that costs a change of threads for each turn. The order is that of this
-    /// process; between processes the kernel decides, which on Linux is the order of arrival too.
+    /// process. Between processes the kernel wakes in the order of arrival, but a process that lets go and comes again at
+    /// once may be faster than the one that was woken; how often is not bounded.
     ///
     /// ```
     /// let guard = lockutils::lock("fair-example").fair().acquire()?;
@@ -667,14 +668,14 @@ impl Lock {
         Ok(LockGuard::new(hold, file, owner, place, waited))
     }
 
-    /// Takes the file alone: the in-process half is held already. Says whether it is held now; `false` only if the
-    /// caller does not wait.
+    /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether it is held
+    /// now; `false` only if the caller does not wait.
     pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
         let started = Instant::now();
         if !waits {
-            return file.try_acquire(self.sharing());
+            return file.try_acquire(Sharing::Alone);
         }
-        match file.acquire(self.sharing(), &self.limit()?)? {
+        match file.acquire(Sharing::Alone, &self.limit()?)? {
             Ok(()) => Ok(true),
             Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
         }
@@ -691,7 +692,9 @@ impl Lock {
         if let Some(hold) = self.rejoin(cell) {
             return Ok(hold);
         }
-        if limit.is_none() || self.options.span == Span::Unsaid {
+        // A configured limit would end this too, but only to say what is known now.
+        let configured = limit.cancel.is_none() && self.options.span == Span::Unsaid;
+        if limit.is_none() || configured {
             refuse_deadlock(cell, place)?;
         }
         cell.note_wait();
@@ -725,6 +728,9 @@ impl Lock {
         {
             has_waited = true;
             trace::waiting_for_file(file.path(), place);
+            if limit.is_over() {
+                return Err(self.gave_up(Ended::Time, hold.cell(), started, WaitOf::File));
+            }
             match limit.watch(file.acquire_async(self.sharing())).await {
                 Ok(acquired) => acquired?,
                 Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),

@@ -144,8 +144,8 @@ pub fn init(config: Config) -> Result<(), Error> {
         let why = "locks were taken before the configuration gave them a prefix";
         return Err(Kind::AlreadyInitialized { why }.into());
     }
-    let named = |path: &Path| PROCESS.others.lock().iter().any(|other| other.is(path));
-    if config.path().is_some_and(named) {
+    let others = PROCESS.others.lock();
+    if config.path().is_some_and(|path| others.iter().any(|other| other.is(path))) {
         let why = "a lock in use has named the configured directory as its own `lock_path`";
         return Err(Kind::AlreadyInitialized { why }.into());
     }
@@ -392,6 +392,8 @@ impl Shared {
             return Ok(self.configured()?.unwrap_or(&self.main).clone());
         }
         let mut others = self.others.lock();
+        // `init` looks at the others and sets the configuration under the same lock.
+        let config = self.known().unwrap_or(config);
         let known = others
             .iter()
             .find(|other| other.path == path && other.namespace.strong_count() > 0)
@@ -400,6 +402,7 @@ impl Shared {
             return Ok(Home::Own(namespace));
         }
         if config.path().is_some_and(|main| same_directory(main, &path)) {
+            drop(others);
             return Ok(self.configured()?.unwrap_or(&self.main).clone());
         }
         let namespace = Namespace::new();

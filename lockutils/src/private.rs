@@ -301,11 +301,11 @@ pub fn fail(error: &Error) -> ! {
 impl Lock {
     /// Neither the name nor a configured limit can make it fail from now on.
     fn lossy(self) -> Self {
-        let lock = self.unlimited();
+        let lock = self.unlimited().hashed();
         if name::is_plain(lock.written_name()) {
             return lock;
         }
         let tame = name::tamed(lock.written_name());
-        lock.renamed(tame).hashed()
+        lock.renamed(tame)
     }
 }

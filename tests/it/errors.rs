@@ -415,7 +415,7 @@ fn configurations_that_cannot_be() {
     for (mode, shown) in [(0o400, "0o400"), (0o1600, "0o1600"), (600, "0o1130")] {
         let text = format!(
             "lock_file_mode {shown} cannot be used: it is made of permission bits, and the owner must be able to \
-             read and write (0o600)"
+             read and write; write it in octal digits, such as \"0660\" (0o660)"
         );
         place.check(refused(Config::new().lock_file_mode(mode)), &Expected { text: &text, ..CONFIG });
     }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::Sharing;
 use super::file::{self, FileId, Unopened};
+use super::wait::Errand;
 use crate::error::{Error, Kind};
 
 /// How often a directory that vanishes is made again before that is an error.
@@ -24,11 +25,13 @@ pub(crate) struct Directory {
     /// The mode of new files.
     mode: u32,
     opened: Mutex<Option<(Arc<OwnedFd>, FileId)>>,
+    /// Errands whose waits were given up while their threads were in the kernel: one for a name and a way to share.
+    pub(super) abandoned: Mutex<Vec<Arc<Errand>>>,
 }
 
 impl Directory {
     pub(crate) fn new(path: PathBuf, mode: u32) -> Self {
-        Self { path, mode, opened: Mutex::new(None) }
+        Self { path, mode, opened: Mutex::new(None), abandoned: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -147,15 +150,28 @@ impl Opened {
         file::try_lock(&self.file, sharing).map_err(|error| Error::io_at("lock", &self.path, error))
     }
 
-    pub(super) fn lock(&self, sharing: Sharing) -> Result<(), Error> {
-        file::lock(&self.file, sharing).map_err(|error| Error::io_at("lock", &self.path, error))
+    /// Waits in the kernel. `false`: it is not `wanted` any more, and not held.
+    pub(super) fn lock(&self, sharing: Sharing, wanted: impl Fn() -> bool) -> Result<bool, Error> {
+        file::lock(&self.file, sharing, wanted).map_err(|error| Error::io_at("lock", &self.path, error))
+    }
+
+    /// Another descriptor of the same open file: what is locked through one is locked through both.
+    pub(super) fn another(&self) -> Option<File> {
+        self.file.try_clone().ok()
     }
 
     pub(super) fn share(&self) -> Result<(), Error> {
+        if !self.is_mine() {
+            return Ok(());
+        }
         file::share(&self.file).map_err(|error| Error::io_at("share", &self.path, error))
     }
 
+    /// In a forked child this does nothing: the lock is the parent's.
     pub(super) fn unlock(&self) -> Result<(), Error> {
+        if !self.is_mine() {
+            return Ok(());
+        }
         file::unlock(&self.file).map_err(|error| Error::io_at("unlock", &self.path, error))
     }
 

@@ -151,12 +151,17 @@ pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<FileId>> {
     }
 }
 
-/// Takes both locks if both are free, and no writer waits where a reader would pass it. Nothing is held otherwise.
+/// Takes both locks if both are free and nobody waits who would be passed. Nothing is held otherwise.
 pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
-    if sharing == Sharing::Shared && !try_record(file, Range::Gate, libc::F_RDLCK)? {
+    // A writer takes the gate too, and keeps it: nobody passes those who wait.
+    let (gate, range) = match sharing {
+        Sharing::Alone => (true, Range::Both),
+        Sharing::Shared => (try_record(file, Range::Gate, libc::F_RDLCK)?, Range::Lock),
+    };
+    if !gate {
         return Ok(false);
     }
-    let locked = try_record(file, Range::Lock, sharing.record()).and_then(|locked| {
+    let locked = try_record(file, range, sharing.record()).and_then(|locked| {
         let locked = locked && try_flock(file, sharing)?;
         if locked && sharing == Sharing::Shared {
             set_record(file, Range::Gate, libc::F_UNLCK)?;
@@ -173,18 +178,30 @@ pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
 ///
 /// Whoever waits stands in the gate: a writer alone, readers together. So a writer waits only for the readers that are
 /// in already, and for none that comes later. A writer leaves the gate when it lets go, readers when they are in.
-pub(super) fn lock(file: &File, sharing: Sharing) -> io::Result<()> {
-    let locked = set_record(file, Range::Gate, sharing.record())
-        .and_then(|()| set_record(file, Range::Lock, sharing.record()))
-        .and_then(|()| flock(file, sharing))
-        .and_then(|()| match sharing {
-            Sharing::Alone => Ok(()),
-            Sharing::Shared => set_record(file, Range::Gate, libc::F_UNLCK),
-        });
-    if locked.is_err() {
+///
+/// Who is not `wanted` any more stands in nobody's way: it leaves the gate, and lets go of what it gets. `false` then.
+pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn() -> bool) -> io::Result<bool> {
+    let locked = lock_in_steps(file, sharing, wanted);
+    if !matches!(locked, Ok(true)) {
         unlock(file)?;
     }
     locked
+}
+
+fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn() -> bool) -> io::Result<bool> {
+    set_record(file, Range::Gate, sharing.record())?;
+    if !wanted() {
+        leave_gate(file)?;
+    }
+    set_record(file, Range::Lock, sharing.record())?;
+    if !wanted() {
+        return Ok(false);
+    }
+    flock(file, sharing)?;
+    if sharing == Sharing::Shared {
+        leave_gate(file)?;
+    }
+    Ok(true)
 }
 
 /// Lets both locks go, also those that a forked child has inherited. The record lock goes first: those who wait for
@@ -200,6 +217,16 @@ pub(super) fn share(file: &File) -> io::Result<()> {
     flock(file, Sharing::Shared)?;
     set_record(file, Range::Lock, libc::F_RDLCK)?;
     set_record(file, Range::Gate, libc::F_UNLCK)
+}
+
+/// Leaves the gate and does not come back: for one who still waits, but for nobody.
+pub(super) fn leave_gate(file: &File) -> io::Result<()> {
+    set_record(file, Range::Gate, libc::F_UNLCK)
+}
+
+/// Comes back into the gate, if there is room.
+pub(super) fn enter_gate(file: &File, sharing: Sharing) -> io::Result<bool> {
+    try_record(file, Range::Gate, sharing.record())
 }
 
 /// Whether somebody holds a record lock or an OFD lock that a writer would meet. Takes nothing.
@@ -249,7 +276,7 @@ enum Range {
     Lock,
     /// A byte behind them, where those stand who wait. Who locks the whole file meets it too, and waits behind them.
     Gate,
-    /// For letting go.
+    /// The lock and the gate.
     Both,
 }
 

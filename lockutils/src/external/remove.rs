@@ -108,6 +108,9 @@ impl Directory {
         let aside = aside();
         let rename =
             |from: &str, to: &str| renameat2(&directory, from, &directory, to, RenameFlags::RENAME_NOREPLACE);
+        if !lease.is_unbroken().map_err(failed)? {
+            return Ok(Removal::InUse);
+        }
         rename(name, &aside).map_err(failed)?;
         if lease.is_unbroken().map_err(failed)? {
             unlinkat(&directory, aside.as_str(), UnlinkatFlags::NoRemoveDir).map_err(failed)?;

@@ -8,6 +8,7 @@
 //! There are at most [`MOST`] waiter threads in a process. Waits beyond that look at their file [`EVERY`] so often.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use nix::sys::signal::SigSet;
 use parking_lot::{Condvar, Mutex};
 
-use super::{Directory, LockFile, Opened, Sharing};
+use super::{Directory, LockFile, Opened, Sharing, file};
 use crate::error::Error;
 
 /// How many waiter threads there may be.
@@ -32,8 +33,7 @@ const STACK: usize = 128 * 1024;
 
 /// Waits for the file of `lock`. `None`: look again yourself.
 pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<Opened>, Error> {
-    let revived = lock.take_abandoned().filter(|errand| errand.sharing == sharing && errand.revive());
-    let errand = if let Some(errand) = revived {
+    let errand = if let Some(errand) = Errand::abandoned(lock, sharing) {
         errand
     } else {
         let errand = Errand::new(lock, sharing);
@@ -44,15 +44,12 @@ pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<Open
                 return Ok(None);
             }
             Err(error) => {
-                return Err(Error::io_at(
-                    "start a thread that waits for lock file",
-                    errand.directory.path(),
-                    error,
-                ));
+                let doing = "start a thread that waits for lock file";
+                return Err(Error::io_at(doing, lock.path(), error));
             }
         }
     };
-    Awaited { lock, errand: Some(errand) }.await.map(Some)
+    Awaited { errand: Some(errand) }.await
 }
 
 /// One wait for one file, carried out by a thread.
@@ -63,6 +60,8 @@ pub(super) struct Errand {
     /// Whose thread it is: it does not live on in a forked child.
     process: u32,
     progress: Mutex<Progress>,
+    /// Another descriptor of the file on which the thread waits, for who gives the wait up.
+    gate: Mutex<Option<File>>,
 }
 
 enum Progress {
@@ -83,41 +82,98 @@ impl Errand {
             sharing,
             process: std::process::id(),
             progress: Mutex::new(Progress::Wanted(None)),
+            gate: Mutex::new(None),
         })
+    }
+
+    /// Takes up an errand that was given up, if there is one for this file.
+    fn abandoned(lock: &LockFile, sharing: Sharing) -> Option<Arc<Self>> {
+        let mut abandoned = lock.directory.abandoned.lock();
+        let same = |errand: &Arc<Self>| errand.sharing == sharing && errand.name == lock.name;
+        let at = abandoned.iter().position(same)?;
+        Some(abandoned.swap_remove(at)).filter(|errand| errand.revive())
+    }
+
+    /// Nobody wants the result: the thread stays where it is, and in nobody's way.
+    fn abandon(self: Arc<Self>) {
+        if let Some(file) = &*self.gate.lock() {
+            // Should this fail, the thread leaves the gate when it gets the lock.
+            let _ = file::leave_gate(file);
+        }
+        let directory = Arc::clone(&self.directory);
+        let mut abandoned = directory.abandoned.lock();
+        // The thread takes it off the list when it is over, and may have looked before it was there.
+        if !matches!(*self.progress.lock(), Progress::Over) {
+            abandoned.push(self);
+        }
     }
 
     /// Wants the result again. `false`: too late, it has been let go.
     fn revive(&self) -> bool {
-        let mut progress = self.progress.lock();
-        if matches!(*progress, Progress::Unwanted) && self.process == std::process::id() {
-            *progress = Progress::Wanted(None);
-            return true;
+        if !self.is_mine() {
+            return false;
         }
-        false
+        let mut progress = self.progress.lock();
+        if !matches!(*progress, Progress::Unwanted) {
+            return false;
+        }
+        *progress = Progress::Wanted(None);
+        drop(progress);
+        if let Some(file) = &*self.gate.lock() {
+            // Without room in the gate it waits for the lock alone.
+            let _ = file::enter_gate(file, self.sharing);
+        }
+        true
+    }
+
+    fn is_mine(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    fn is_wanted(&self) -> bool {
+        matches!(*self.progress.lock(), Progress::Wanted(_))
     }
 
     /// The thread's side: waits in the kernel and delivers.
-    fn carry_out(&self) {
+    fn carry_out(self: &Arc<Self>) {
         let result = self.wait();
+        *self.gate.lock() = None;
         let mut progress = self.progress.lock();
-        if let Progress::Wanted(waker) = &mut *progress {
-            let waker = waker.take();
-            *progress = Progress::Done(result);
-            drop(progress);
-            waker.into_iter().for_each(Waker::wake);
-        } else {
-            *progress = Progress::Over;
-            drop(progress);
-            let_go(result);
+        match (&mut *progress, result) {
+            (Progress::Wanted(waker), Some(result)) => {
+                let waker = waker.take();
+                *progress = Progress::Done(result);
+                drop(progress);
+                waker.into_iter().for_each(Waker::wake);
+            }
+            // Wanted again at the last moment: then the wait begins anew.
+            (Progress::Wanted(_), None) => {
+                drop(progress);
+                self.carry_out();
+            }
+            (_, result) => {
+                *progress = Progress::Over;
+                drop(progress);
+                result.into_iter().for_each(let_go);
+                self.directory.abandoned.lock().retain(|errand| !Arc::ptr_eq(errand, self));
+            }
         }
     }
 
-    fn wait(&self) -> Result<Opened, Error> {
+    /// `None`: not wanted any more when it had the lock.
+    fn wait(&self) -> Option<Result<Opened, Error>> {
         loop {
-            if let Some(opened) = self.directory.open_file(&self.name, true)? {
-                opened.lock(self.sharing)?;
-                return Ok(opened);
-            }
+            let opened = match self.directory.open_file(&self.name, true) {
+                Ok(Some(opened)) => opened,
+                Ok(None) => continue,
+                Err(error) => return Some(Err(error)),
+            };
+            *self.gate.lock() = opened.another();
+            return match opened.lock(self.sharing, || self.is_wanted()) {
+                Ok(true) => Some(Ok(opened)),
+                Ok(false) => None,
+                Err(error) => Some(Err(error)),
+            };
         }
     }
 
@@ -125,7 +181,9 @@ impl Errand {
         let mut progress = self.progress.lock();
         match &mut *progress {
             Progress::Wanted(waker) => {
-                *waker = Some(context.waker().clone());
+                let old = waker.replace(context.waker().clone());
+                drop(progress);
+                drop(old);
                 Poll::Pending
             }
             Progress::Done(_) => match std::mem::replace(&mut *progress, Progress::Over) {
@@ -147,19 +205,22 @@ fn let_go(result: Result<Opened, Error>) {
     }
 }
 
-/// The waiter's side of an errand.
-struct Awaited<'a> {
-    lock: &'a LockFile,
+/// The waiter's side of an errand. `None`: it is the errand of a parent process; begin anew.
+struct Awaited {
     /// Taken when the result has been seen.
     errand: Option<Arc<Errand>>,
 }
 
-impl Future for Awaited<'_> {
-    type Output = Result<Opened, Error>;
+impl Future for Awaited {
+    type Output = Result<Option<Opened>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let errand = self.errand.as_ref().expect("not polled after the end");
-        let polled = errand.poll(context);
+        let polled = if errand.is_mine() {
+            errand.poll(context).map(|result| result.map(Some))
+        } else {
+            Poll::Ready(Ok(None))
+        };
         if polled.is_ready() {
             self.errand = None;
         }
@@ -167,9 +228,9 @@ impl Future for Awaited<'_> {
     }
 }
 
-impl Drop for Awaited<'_> {
+impl Drop for Awaited {
     fn drop(&mut self) {
-        let Some(errand) = self.errand.take() else { return };
+        let Some(errand) = self.errand.take().filter(|errand| errand.is_mine()) else { return };
         let progress = {
             let mut progress = errand.progress.lock();
             let now =
@@ -178,7 +239,11 @@ impl Drop for Awaited<'_> {
         };
         match progress {
             Progress::Done(result) => let_go(result),
-            _ => self.lock.abandon(errand),
+            Progress::Wanted(waker) => {
+                drop(waker);
+                errand.abandon();
+            }
+            Progress::Unwanted | Progress::Over => {}
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Ticket(u32);
 
 const NONE: u32 = u32::MAX;
 
-/// How often the head may be woken in vain before it insists on the next turn.
+/// How often the head is woken to try for itself. The next turn after that is handed to it.
 const PATIENCE: u8 = 4;
 
 /// How many slots an empty queue keeps.
@@ -29,7 +29,8 @@ struct Waiter {
     granted: bool,
     /// Nobody may overtake while it waits.
     insists: bool,
-    tries: u8,
+    /// How often it was woken as the head.
+    wakes: u8,
     prev: u32,
     next: u32,
 }
@@ -61,7 +62,7 @@ impl Queue {
     /// Adds a waiter at the end.
     pub(crate) fn push(&mut self, mode: Mode, fair: bool, waker: Waker) -> Ticket {
         let waiter =
-            Waiter { mode, waker, granted: false, insists: fair, tries: 0, prev: self.tail, next: NONE };
+            Waiter { mode, waker, granted: false, insists: fair, wakes: 0, prev: self.tail, next: NONE };
         let slot = self.store(waiter);
         match self.tail {
             NONE => self.head = slot,
@@ -80,34 +81,25 @@ impl Queue {
         self.at(ticket.0).granted
     }
 
-    pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: &Waker) {
-        self.at(ticket.0).waker.clone_from(waker);
+    /// Gives the old waker back: dropping it may run code of the user, which must not meet the queue.
+    pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: &Waker) -> Option<Waker> {
+        let kept = &mut self.at(ticket.0).waker;
+        (!kept.will_wake(waker)).then(|| std::mem::replace(kept, waker.clone()))
     }
 
-    /// The head was woken and found the lock taken. Says whether it insists from now on.
-    pub(crate) fn lost_once_more(&mut self, ticket: Ticket) -> bool {
-        let waiter = self.at(ticket.0);
-        waiter.tries = waiter.tries.saturating_add(1);
-        if waiter.tries >= PATIENCE && !waiter.insists {
-            waiter.insists = true;
-            self.insisting += 1;
-        }
-        self.insisting > 0
-    }
-
-    /// Takes a waiter out, linked or granted. Says whether it had been granted.
-    pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
+    /// Takes a waiter out, linked or granted. Says whether it had been granted, and gives its waker back.
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> (bool, Option<Waker>) {
         let granted = self.at(ticket.0).granted;
         if !granted {
             self.unlink(ticket.0);
         }
-        self.slots[ticket.0 as usize] = Err(self.vacant);
+        let left = std::mem::replace(&mut self.slots[ticket.0 as usize], Err(self.vacant));
         self.vacant = ticket.0;
         self.stored -= 1;
         if self.stored == 0 {
             self.forget_slots();
         }
-        granted
+        (granted, left.ok().map(|waiter| waiter.waker))
     }
 
     /// The flags of the word for the queue without its head, which is about to be let in.
@@ -123,7 +115,7 @@ impl Queue {
         let (mut slot, mut insisting) = (self.head, self.insisting);
         while slot != NONE {
             let waiter = self.at(slot);
-            if waiter.mode == Mode::Write && insisting == 0 {
+            if waiter.mode == Mode::Write && insisting == 0 && waiter.wakes < PATIENCE {
                 break;
             }
             let Some(entered) = waiter.mode.enter(plan.word) else { break };
@@ -152,7 +144,9 @@ impl Queue {
         }
         if plan.wakes_head {
             let head = self.head;
-            wakers.push(self.at(head).waker.clone());
+            let waiter = self.at(head);
+            waiter.wakes = waiter.wakes.saturating_add(1);
+            wakers.push(waiter.waker.clone());
         }
         wakers
     }

@@ -222,3 +222,59 @@ fn a_second_level_that_needs_the_file_can_be_tried() {
         .expect("free in this process");
     assert!(!place.locks().lock("job").is_locked().expect("it can be looked at"));
 }
+
+/// Registries of one directory meet in the file as processes do.
+fn beside(place: &Place) -> lockutils::Locks {
+    lockutils::Locks::new(lockutils::Config::new().lock_path(place.path())).expect("a registry")
+}
+
+/// A writer whose wait is over stands in no reader's way.
+#[test]
+fn a_writer_that_gave_up_keeps_no_readers_out() {
+    let place = Place::new("a_writer_that_gave_up_keeps_no_readers_out");
+    let (writers, readers) = (beside(&place), beside(&place));
+    let reading = place.lock("job").read().acquire().expect("free");
+    for limit in [Duration::ZERO, LIMIT] {
+        let writer = writers.lock("job").external().timeout(limit);
+        assert!(writer.acquire().expect_err("somebody reads").is_timeout());
+        let writer = writers.lock("job").external();
+        let mut future = Box::pin(writer.acquire_async());
+        assert!(poll_once(&mut future).is_pending());
+        drop(future);
+        eventually("the gate is free", || {
+            readers.lock("job").external().read().try_acquire().expect("busy is no error").is_some()
+        });
+    }
+    drop(reading);
+    eventually("the lock is free", || place.try_acquire("job").is_some());
+}
+
+/// Waits for one file that were given up share one thread and one descriptor.
+#[test]
+fn waits_that_were_given_up_do_not_pile_up() {
+    let place = Place::new("waits_that_were_given_up_do_not_pile_up");
+    let waiters = beside(&place);
+    let _held = place.lock("job").acquire().expect("free");
+    for _ in 0..100 {
+        let lock = waiters.lock("job").external().timeout(Duration::from_millis(1));
+        assert!(lock.acquire().expect_err("it is held").is_timeout());
+    }
+    let file = place.file("job");
+    let open = std::fs::read_dir("/proc/self/fd").expect("proc is there").flatten();
+    let open = open.filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == file)).count();
+    assert!(open < 10, "the lock file is open {open} times");
+}
+
+/// A level that reads, inside one that writes, needs the file alone, since the next level may write.
+#[test]
+fn a_reading_level_within_a_writing_one_has_the_file_alone() {
+    let place = Place::new("a_reading_level_within_a_writing_one_has_the_file_alone");
+    let others = beside(&place);
+    let outer = place.locks().lock("job").reentrant(4).acquire().expect("free");
+    let reads = place.lock("job").read().reentrant(4).acquire().expect("its own");
+    let writes = place.lock("job").reentrant(4).acquire().expect("its own");
+    let other = others.lock("job").external().read();
+    assert!(other.try_acquire().expect("busy is no error").is_none());
+    drop((writes, reads, outer));
+    assert!(other.try_acquire().expect("free").is_some());
+}

@@ -221,3 +221,31 @@ fn permits_are_given_in_the_order_of_arrival() {
     waiters.into_iter().for_each(Worker::join);
     assert_eq!(*order.lock().expect("nobody panics with it"), [0, 1, 2, 3, 4, 5]);
 }
+
+/// Whoever is first in the queue is passed a few times at most, whatever else goes on: here the one who passes it also
+/// shares the lock for a while, and somebody behind it gives up each time.
+#[test]
+fn the_first_in_the_queue_is_passed_a_few_times_at_most() {
+    let lock = own().lock("x");
+    let mut guard = taken(&lock);
+    let mut first = Box::pin(lock.acquire_async());
+    assert!(poll(first.as_mut()).is_pending());
+    let mut passed = 0;
+    loop {
+        drop(guard.downgrade().expect("an internal lock"));
+        let mut behind = Box::pin(lock.acquire_async());
+        let _ = poll(behind.as_mut());
+        drop(behind);
+        match lock.try_acquire().expect("busy is no error") {
+            Some(next) => guard = next,
+            None => break,
+        }
+        passed += 1;
+        assert!(passed < 10, "it was passed {passed} times");
+    }
+    assert!(poll(first.as_mut()).is_ready(), "its turn was kept for it");
+}
+
+fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
