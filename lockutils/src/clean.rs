@@ -44,6 +44,11 @@ impl Locks {
     /// is that of the last change of the file, which for a lock file is when it was made. Files that others keep open
     /// between two uses, as a kept [`Lock`] and an attribute with a literal name do, count as in use.
     ///
+    /// What is left is a window of microseconds for programs that do not look, after locking, whether the path still
+    /// leads to their file (oslo.concurrency, `flock(1)`): one that opens the file just while it is taken aside, when
+    /// another makes a new one in its place, holds a lock beside that other. Give `older_than` a length that keeps names
+    /// in use out of it where such programs come and go all the time.
+    ///
     /// # Errors
     ///
     /// [`Error::is_no_lock_path`]; [`Error::is_config`] when the pattern cannot be parsed; [`Error::is_io`] when the
