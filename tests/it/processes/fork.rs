@@ -39,3 +39,27 @@ fn a_child_waits_with_threads_of_its_own() {
     parent.finish();
     assert!(place.comes_free("job", Duration::from_secs(10)));
 }
+
+/// What the parent reads is the parent's: a child that reads too has a lock of its own, which outlives the parent's.
+#[test]
+fn a_child_that_reads_has_a_lock_of_its_own() {
+    let place = Place::new("a_child_that_reads_has_a_lock_of_its_own");
+    let mut parent = place.helper(&["fork-join", "job"]);
+    parent.expect("held");
+    parent.expect("released");
+    assert!(place.try_acquire("job").is_none(), "the child reads");
+    parent.finish();
+    assert!(place.comes_free("job", Duration::from_secs(10)));
+}
+
+/// A child does not open its parent's write lock to readers.
+#[test]
+fn a_child_that_downgrades_changes_nothing() {
+    let place = Place::new("a_child_that_downgrades_changes_nothing");
+    let mut parent = place.helper(&["fork-downgrade", "job"]);
+    parent.expect("held");
+    let reader = place.lock("job").read();
+    assert!(reader.try_acquire().expect("busy is no error").is_none(), "the parent writes");
+    parent.finish();
+    assert!(reader.try_acquire().expect("free").is_some());
+}

@@ -27,6 +27,43 @@ pub(crate) fn child_drops(name: &str) {
     }
 }
 
+/// The child reads beside its parent, by a lock of its own, and goes on when the parent has let go.
+pub(crate) fn child_joins(name: &str) {
+    let guard = Request::new(name, &["read"]).wait().expect("the lock");
+    let (mut child_has_it, mut says_so) = pipe().expect("a pipe");
+    match forked() {
+        ForkResult::Child => {
+            let own = Request::new(name, &["read"]).attempt();
+            say(outcome(&own));
+            says_so.write_all(b"!").expect("the parent reads");
+            wait_for_end();
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            child_has_it.read_exact(&mut [0]).expect("the child writes");
+            drop(guard);
+            say("released");
+            end_of(child);
+        }
+    }
+}
+
+/// The child makes a read lock of the guard that it has inherited; then the parent goes on writing.
+pub(crate) fn child_downgrades(name: &str) {
+    let guard = hold(name);
+    match forked() {
+        ForkResult::Child => {
+            drop(guard.downgrade());
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            end_of(child);
+            say("held");
+            wait_for_end();
+        }
+    }
+}
+
 /// The child has the inherited guard and ends by itself; then the parent goes on holding it.
 pub(crate) fn child_exits(name: &str) {
     let _guard = hold(name);

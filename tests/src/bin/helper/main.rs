@@ -35,6 +35,8 @@ fn run(words: &[&str]) {
         ["remove", name] => actor::remove(name),
         ["remove-on", name] => actor::remove_on(name),
         ["fork-drop", name] => fork::child_drops(name),
+        ["fork-join", name] => fork::child_joins(name),
+        ["fork-downgrade", name] => fork::child_downgrades(name),
         ["fork-exit", name] => fork::child_exits(name),
         ["fork-idle", name] => fork::child_inherits_an_idle_lock(name),
         ["fork-release", name] => fork::parent_lets_go(name),
