@@ -326,15 +326,21 @@ pub(super) fn open_directory(path: &std::path::Path) -> nix::Result<(OwnedFd, Fi
 
 /// Makes a directory, and those above it, for its owner alone, whatever the umask.
 pub(super) fn make_directory(path: &std::path::Path) -> nix::Result<()> {
-    match mkdir(path, Permissions::S_IRWXU) {
-        Ok(()) => stat::fchmodat(fcntl::AT_FDCWD, path, Permissions::S_IRWXU, FchmodatFlags::FollowSymlink),
-        Err(Errno::EEXIST) => Ok(()),
+    match make_one_directory(path) {
         Err(Errno::ENOENT) => {
             make_directory(path.parent().ok_or(Errno::ENOENT)?)?;
             // Once: what is there and leads nowhere, such as a dangling link, stays an error.
-            mkdir(path, Permissions::S_IRWXU)?;
-            stat::fchmodat(fcntl::AT_FDCWD, path, Permissions::S_IRWXU, FchmodatFlags::FollowSymlink)
+            make_one_directory(path)
         }
+        made => made,
+    }
+}
+
+/// The same for one that may be there already, or be made by somebody else at this moment.
+fn make_one_directory(path: &std::path::Path) -> nix::Result<()> {
+    match mkdir(path, Permissions::S_IRWXU) {
+        Ok(()) => stat::fchmodat(fcntl::AT_FDCWD, path, Permissions::S_IRWXU, FchmodatFlags::FollowSymlink),
+        Err(Errno::EEXIST) => Ok(()),
         Err(errno) => Err(errno),
     }
 }
