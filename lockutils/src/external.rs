@@ -258,7 +258,7 @@ struct Turn<'a>(&'a RawLock);
 impl<'a> Turn<'a> {
     fn take(turnstile: &'a RawLock) -> Self {
         if !turnstile.try_enter(Mode::Write, true) {
-            block(turnstile, Mode::Write, true, None);
+            block(turnstile, Mode::Write, true);
         }
         Self(turnstile)
     }

@@ -83,8 +83,7 @@ impl RawLock {
         self.lifetime.ends();
     }
 
-    /// Takes the lock if it is free for a newcomer. The caller has a reference or a hold.
-    ///
+    /// Takes the lock if it is free for a newcomer and alive; it always is for one who has a reference.
     #[inline]
     pub(crate) fn try_enter(&self, mode: Mode, fair: bool) -> bool {
         (mode == Mode::Write && self.try_write(fair)) || self.try_enter_otherwise(mode, fair)
@@ -100,20 +99,18 @@ impl RawLock {
 
     #[inline(never)]
     fn try_enter_otherwise(&self, mode: Mode, fair: bool) -> bool {
-        let mut word = self.word.load(Relaxed);
-        while let Some(entered) = mode.enter_new(word, fair) {
-            match self.word.compare_exchange_weak(word, entered, Acquire, Relaxed) {
-                Ok(_) => return true,
-                Err(now) => word = now,
-            }
-        }
-        false
+        self.enter_if(|word| if word == 0 { None } else { mode.enter_new(word, fair) })
     }
 
     /// Takes the lock past the queue if those who hold it allow it: for somebody who shares it already.
     pub(crate) fn rejoin(&self, mode: Mode) -> bool {
+        self.enter_if(|word| mode.enter(word))
+    }
+
+    /// Changes the word to what `enter` makes of it, unless that is nothing.
+    fn enter_if(&self, enter: impl Fn(u64) -> Option<u64>) -> bool {
         let mut word = self.word.load(Relaxed);
-        while let Some(entered) = mode.enter(word) {
+        while let Some(entered) = enter(word) {
             match self.word.compare_exchange_weak(word, entered, Acquire, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
@@ -137,26 +134,6 @@ impl RawLock {
             }
         }
         Attached::Dead
-    }
-
-    /// Takes the lock if it is free and alive; without reference or hold.
-    #[inline]
-    pub(crate) fn try_join(&self, mode: Mode, fair: bool) -> bool {
-        (mode == Mode::Write && self.try_write(fair)) || self.try_join_otherwise(mode, fair)
-    }
-
-    #[inline(never)]
-    fn try_join_otherwise(&self, mode: Mode, fair: bool) -> bool {
-        let mut word = self.word.load(Relaxed);
-        while word != 0
-            && let Some(entered) = mode.enter_new(word, fair)
-        {
-            match self.word.compare_exchange_weak(word, entered, Acquire, Relaxed) {
-                Ok(_) => return true,
-                Err(now) => word = now,
-            }
-        }
-        false
     }
 
     pub(crate) fn add_ref(&self) {

@@ -457,7 +457,7 @@ impl Namespace {
         let found = self.table.find(name, |cell| {
             // SAFETY: the table names the cell and its shard is locked, so it has not been freed.
             let there = unsafe { cell.as_ref() };
-            let entered = !matches!(mode, Mode::Permit(_)) && there.raw.try_join(mode, fair);
+            let entered = !matches!(mode, Mode::Permit(_)) && there.raw.try_enter(mode, fair);
             (cell, entered)
         });
         match found {

@@ -44,7 +44,7 @@ impl Guarded {
 
     fn with<R>(&self, mode: Mode, fair: bool, body: impl FnOnce() -> R) -> R {
         if !self.raw.try_enter(mode, fair) {
-            assert!(block(&self.raw, mode, fair, None));
+            block(&self.raw, mode, fair);
         }
         let result = body();
         self.let_go(mode);

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use super::queue::Ticket;
 use super::{Mode, RawLock, park};
@@ -56,9 +55,11 @@ impl Drop for Waiting<'_> {
 /// How often a thread looks again before it queues.
 const ROUNDS: u32 = if cfg!(loom) { 1 } else { 10 };
 
-/// Waits on this thread, at most until `end`. Says whether the lock is held now.
-pub(crate) fn block(raw: &RawLock, mode: Mode, fair: bool, end: Option<Instant>) -> bool {
-    (!fair && spin(raw, mode)) || park::block_on(Waiting::new(raw, mode, fair), end).is_some()
+/// Waits on this thread, as long as it takes.
+pub(crate) fn block(raw: &RawLock, mode: Mode, fair: bool) {
+    if fair || !spin(raw, mode) {
+        park::block_on(Waiting::new(raw, mode, fair), None);
+    }
 }
 
 /// Looks again for a moment: most holders are gone before a thread has fallen asleep.
