@@ -74,7 +74,7 @@ impl LockFile {
             path: directory.path().join(name),
             directory,
             name: name.into(),
-            turnstile: RawLock::referred(),
+            turnstile: RawLock::new(None),
             state: Mutex::default(),
         }
     }

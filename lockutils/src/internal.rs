@@ -63,19 +63,17 @@ pub(crate) enum Attached {
 }
 
 impl RawLock {
-    /// A lock that is born held.
-    pub(crate) fn held(mode: Mode) -> Self {
-        let word = mode.enter(0).expect("nobody holds a new lock");
-        Self::from_word(word)
+    /// A lock that is born held, or free with one reference.
+    pub(crate) fn new(mode: Option<Mode>) -> Self {
+        let word = AtomicU64::new(born(mode));
+        Self { word, queue: Mutex::new(Queue::new()), lifetime: Lifetime::default() }
     }
 
-    /// A free lock with one reference.
-    pub(crate) fn referred() -> Self {
-        Self::from_word(REF)
-    }
-
-    fn from_word(word: u64) -> Self {
-        Self { word: AtomicU64::new(word), queue: Mutex::new(Queue::new()), lifetime: Lifetime::default() }
+    /// A dead lock, whose last user is the caller, becomes a new one. Its queue is empty.
+    #[inline]
+    pub(crate) fn renew(&mut self, mode: Option<Mode>) {
+        self.word = AtomicU64::new(born(mode));
+        self.lifetime = Lifetime::default();
     }
 
     /// The last user has gone, and frees it.
@@ -272,10 +270,6 @@ impl RawLock {
         word::is_queued(self.word.load(Relaxed))
     }
 
-    pub(crate) fn is_alive(&self) -> bool {
-        self.word.load(Relaxed) != 0
-    }
-
     #[inline]
     pub(crate) fn is_held(&self) -> bool {
         word::is_held(self.word.load(Relaxed))
@@ -285,6 +279,12 @@ impl RawLock {
     pub(crate) fn is_write_held(&self) -> bool {
         word::is_write(self.word.load(Relaxed))
     }
+}
+
+/// The word of a new lock.
+#[inline]
+fn born(mode: Option<Mode>) -> u64 {
+    mode.map_or(REF, |mode| mode.enter(0).expect("nobody holds a new lock"))
 }
 
 /// Like `Arc`, this ends the process before a count that was leaked on purpose wraps around.

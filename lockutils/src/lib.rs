@@ -21,6 +21,7 @@ mod registry;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 mod trace;
 
 pub use crate::cancel::Cancel;

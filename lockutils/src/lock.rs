@@ -1,31 +1,32 @@
 //! A name and how it is to be taken: options and verbs.
 
+mod acquire;
+mod acquire_async;
+mod identity;
+mod options;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
+use self::options::Options;
 use crate::cancel::Cancel;
 use crate::clock::Coarse;
-use crate::config::Config;
-use crate::error::{Error, Kind, Wait};
+use crate::error::Error;
 use crate::external::remove::Removal;
-use crate::external::{LockFile, Sharing};
-use crate::guard::{LockGuard, Pinned};
+use crate::guard::LockGuard;
 use crate::internal::Mode;
-use crate::internal::wait::{Waiting, spin};
-use crate::limit::{Ended, Limit, Span};
+use crate::limit::Span;
 use crate::locks::Locks;
-use crate::name::{self, Text};
 use crate::reads;
 use crate::reentrant::Reentrant;
-use crate::registry::{Cell, CellRef, Disagreed, Hold, Home, Namespace, Owner, Relation, Taken};
-use crate::trace;
+use crate::registry::{CellRef, Owner, Relation, Taken};
+use crate::text::Text;
 
 /// Names a lock of the process-wide registry; nothing is taken yet.
 ///
@@ -107,54 +108,13 @@ pub struct Lock {
     used: AtomicBool,
 }
 
-#[derive(Clone)]
-struct Options {
-    mode: Mode,
-    external: bool,
-    fair: bool,
-    hashed: bool,
-    span: Span,
-    /// Kept apart, so that a lock without them is small.
-    rare: Option<Box<Rare>>,
-}
-
-#[derive(Clone, Default)]
-struct Rare {
-    prefix: Option<Box<str>>,
-    path: Option<Box<Path>>,
-    cancel: Option<Cancel>,
-}
-
-impl Options {
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-
-    #[inline]
-    fn prefix(&self) -> Option<&str> {
-        self.rare.as_ref()?.prefix.as_deref()
-    }
-
-    #[inline]
-    fn path(&self) -> Option<&Path> {
-        self.rare.as_ref()?.path.as_deref()
-    }
-
-    fn cancel(&self) -> Option<&Cancel> {
-        self.rare.as_ref()?.cancel.as_ref()
-    }
-}
-
 impl Lock {
-    /// The name is written where it stays: to move it right after would cost more than to write it.
-    #[inline]
+    /// Inlined, the lock is written where it stays: to move it right after would cost more than to write it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: out of line it costs as much as the look-up")]
     pub(crate) fn new(locks: Locks, name: &str, mode: Mode) -> Self {
-        let options =
-            Options { mode, external: false, fair: false, hashed: false, span: Span::Unsaid, rare: None };
-        let (kept, used) = (OnceCell::new(), AtomicBool::new(false));
-        let mut lock = Self { locks, name: Text::new(), options, kept, used };
-        lock.name.push_str(name);
-        lock
+        let (options, name) = (Options::new(mode), name.into());
+        Self { locks, name, options, kept: OnceCell::new(), used: AtomicBool::new(false) }
     }
 
     /// The same name with other options is a new handle.
@@ -183,7 +143,7 @@ impl Lock {
     /// ```
     #[inline]
     pub fn external(self) -> Self {
-        self.with(|options| options.external = true)
+        self.with(|options| options.set_external(true))
     }
 
     /// Excludes the threads and tasks of this process only: the default.
@@ -195,7 +155,7 @@ impl Lock {
     /// ```
     #[inline]
     pub fn internal(self) -> Self {
-        self.with(|options| options.external = false)
+        self.with(|options| options.set_external(false))
     }
 
     /// Shares with other read locks of the name, and with nothing else.
@@ -212,7 +172,7 @@ impl Lock {
     /// ```
     #[inline]
     pub fn read(self) -> Self {
-        self.with(|options| options.mode = Mode::Read)
+        self.with(|options| options.set_mode(Mode::Read))
     }
 
     /// Takes the lock alone: the default.
@@ -224,7 +184,7 @@ impl Lock {
     /// ```
     #[inline]
     pub fn write(self) -> Self {
-        self.with(|options| options.mode = Mode::Write)
+        self.with(|options| options.set_mode(Mode::Write))
     }
 
     /// Waits in strict order of arrival: nobody who comes later is let in earlier, and while this waits, nobody
@@ -238,7 +198,7 @@ impl Lock {
     /// ```
     #[inline]
     pub fn fair(self) -> Self {
-        self.with(|options| options.fair = true)
+        self.with(Options::set_fair)
     }
 
     /// Limits each wait. Zero is one try; what no clock can express is no limit.
@@ -321,7 +281,7 @@ impl Lock {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn hashed(self) -> Self {
-        self.with(|options| options.hashed = true)
+        self.with(Options::set_hashed)
     }
 
     /// Lets the thread that has the lock take it again, at most `limit` times at once. Say it last: what it gives
@@ -479,10 +439,7 @@ impl Lock {
     /// ```
     pub fn is_locked(&self) -> Result<bool, Error> {
         let (home, full) = self.identity()?;
-        let here = match self.look(&home, &full, None)? {
-            Some(Taken::Busy(cell)) => cell.raw().is_held(),
-            _ => false,
-        };
+        let here = home.find(&full).is_some_and(|cell| cell.raw().is_held());
         if here || !self.is_external()? {
             return Ok(here);
         }
@@ -516,487 +473,12 @@ impl Lock {
     /// ```
     pub fn hold_count(&self) -> u32 {
         let Ok((home, full)) = self.identity() else { return 0 };
-        let Ok(Some(Taken::Busy(cell))) = self.look(&home, &full, None) else { return 0 };
+        let Some(cell) = home.find(&full) else { return 0 };
         let writes = match cell.reentrant_depth() {
             Some(depth) => depth.load(Relaxed),
             None => u32::from(cell.relation() != Relation::Other),
         };
         writes + reads::of(cell.id()).map_or(0, |(times, _)| times)
-    }
-}
-
-/// The steps that the verbs are made of.
-impl Lock {
-    #[inline]
-    pub(crate) fn acquire_as(
-        &self,
-        owner: Owner,
-        place: &'static Location<'static>,
-    ) -> Result<LockGuard, Error> {
-        match self.at_once() {
-            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
-            None => self.acquire_unkept(owner, place),
-        }
-    }
-
-    /// The first use of a handle: what it takes it need not keep.
-    #[inline(never)]
-    fn acquire_unkept(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
-        match self.take_ordinary() {
-            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
-            None => self.acquire_otherwise(owner, place),
-        }
-    }
-
-    /// The lock, when it is free and nothing about its name is out of the ordinary.
-    #[inline]
-    fn take_ordinary(&self) -> Option<Hold> {
-        let ordinary = !self.options.external && self.options.rare.is_none() && !self.name.is_empty();
-        if !ordinary || self.used.load(Relaxed) {
-            return None;
-        }
-        let shared = self.locks.shared();
-        let prefix = self.locks.prefix(shared.known()?);
-        let Options { mode, fair, .. } = self.options;
-        let taken = if prefix.is_empty() {
-            Namespace::take(shared.main(), &self.name, mode, fair)
-        } else {
-            Namespace::take(shared.main(), &name::join(prefix, &self.name), mode, fair)
-        };
-        self.used.store(taken.is_some(), Relaxed);
-        taken
-    }
-
-    /// A kept internal lock that is free: one exchange of the word, and nothing that does not fit into registers.
-    #[inline]
-    fn at_once(&self) -> Option<Hold> {
-        let cell = self.kept.get().filter(|_| !self.options.external)?;
-        cell.try_hold(self.options.mode, self.options.fair)
-    }
-
-    #[inline(never)]
-    fn acquire_otherwise(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
-        match self.begin()? {
-            Taken::Held(hold) if !self.options.external => Ok(LockGuard::at_once(hold, owner, place)),
-            taken => self.acquire_slow(taken, owner, place),
-        }
-    }
-
-    #[inline]
-    pub(crate) async fn acquire_async_at(
-        &self,
-        place: &'static Location<'static>,
-    ) -> Result<LockGuard, Error> {
-        if let Some(hold) = self.at_once().or_else(|| self.take_ordinary()) {
-            return Ok(LockGuard::at_once(hold, Owner::Task, place));
-        }
-        match self.begin()? {
-            Taken::Held(hold) if !self.options.external => Ok(LockGuard::at_once(hold, Owner::Task, place)),
-            taken => self.acquire_async_slow(taken, place).await,
-        }
-    }
-
-    /// The way of an attribute whose name is a literal.
-    #[inline]
-    pub(crate) fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
-        let cell = self.kept.get().filter(|_| self.options.mode == Mode::Write && !self.options.external)?;
-        let hold = cell.try_write(self.options.fair)?;
-        Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place)))
-    }
-
-    #[inline]
-    pub(crate) fn enter_pinned(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
-        match self.at_once() {
-            Some(hold) => Ok(Pinned::new(LockGuard::at_once(hold, Owner::Pinned, place), place)),
-            None => self.enter_otherwise(place),
-        }
-    }
-
-    #[inline(never)]
-    fn enter_otherwise(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
-        self.acquire_unkept(Owner::Pinned, place).map(|guard| Pinned::new(guard, place))
-    }
-
-    pub(crate) fn try_acquire_as(
-        &self,
-        owner: Owner,
-        place: &'static Location<'static>,
-    ) -> Result<Option<LockGuard>, Error> {
-        let hold = match self.begin()? {
-            Taken::Held(hold) => hold,
-            Taken::Busy(cell) => match self.rejoin(&cell) {
-                Some(hold) => hold,
-                None => return Ok(None),
-            },
-        };
-        let Some(file) = self.file(hold.cell())? else {
-            return Ok(Some(LockGuard::at_once(hold, owner, place)));
-        };
-        let free = file.try_acquire(self.sharing())?;
-        Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn acquire_slow(
-        &self,
-        taken: Taken,
-        owner: Owner,
-        place: &'static Location<'static>,
-    ) -> Result<LockGuard, Error> {
-        let started = Instant::now();
-        let limit = self.limit()?;
-        let mut has_waited = matches!(taken, Taken::Busy(_));
-        let hold = match taken {
-            Taken::Held(hold) => hold,
-            Taken::Busy(cell) => self.wait(&cell, &limit, started, place)?,
-        };
-        let file = self.file(hold.cell())?;
-        if let Some(file) = file {
-            hold.claim(owner, place, Coarse::now());
-            let free = file.try_acquire(self.sharing())?;
-            has_waited |= !free;
-            if !free {
-                trace::waiting_for_file(file.path(), place);
-            }
-            if !free && let Err(ended) = file.acquire(self.sharing(), &limit)? {
-                return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File));
-            }
-        }
-        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
-        let file = file.is_some();
-        Ok(LockGuard::new(hold, file, owner, place, waited))
-    }
-
-    /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether it is held
-    /// now; `false` only if the caller does not wait.
-    pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
-        let started = Instant::now();
-        if !waits {
-            return file.try_acquire(Sharing::Alone);
-        }
-        match file.acquire(Sharing::Alone, &self.limit()?)? {
-            Ok(()) => Ok(true),
-            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
-        }
-    }
-
-    /// Waits for the in-process half on this thread.
-    fn wait(
-        &self,
-        cell: &CellRef,
-        limit: &Limit<'_>,
-        started: Instant,
-        place: &'static Location<'static>,
-    ) -> Result<Hold, Error> {
-        if let Some(hold) = self.rejoin(cell) {
-            return Ok(hold);
-        }
-        // A configured limit would end this too, but only to say what is known now.
-        let configured = limit.cancel.is_none() && self.options.span == Span::Unsaid;
-        if limit.is_none() || configured {
-            refuse_deadlock(cell, place)?;
-        }
-        cell.note_wait();
-        trace::waiting(cell.name(), place);
-        let Options { mode, fair, .. } = self.options;
-        if !fair && spin(cell.raw(), mode) {
-            return Ok(cell.assume_held(mode));
-        }
-        match limit.block(Waiting::new(cell.raw(), mode, fair)) {
-            Ok(()) => Ok(cell.assume_held(mode)),
-            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::Process)),
-        }
-    }
-
-    async fn acquire_async_slow(
-        &self,
-        taken: Taken,
-        place: &'static Location<'static>,
-    ) -> Result<LockGuard, Error> {
-        let started = Instant::now();
-        let limit = self.limit()?;
-        let mut has_waited = matches!(taken, Taken::Busy(_));
-        let hold = match taken {
-            Taken::Held(hold) => hold,
-            Taken::Busy(cell) => self.wait_async(cell, &limit, started, place).await?,
-        };
-        hold.claim(Owner::Task, place, Coarse::now());
-        let file = self.file(hold.cell())?;
-        if let Some(file) = file
-            && !file.try_acquire(self.sharing())?
-        {
-            has_waited = true;
-            trace::waiting_for_file(file.path(), place);
-            if limit.is_over() {
-                return Err(self.gave_up(Ended::Time, hold.cell(), started, WaitOf::File));
-            }
-            match limit.watch(file.acquire_async(self.sharing())).await {
-                Ok(acquired) => acquired?,
-                Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
-            }
-        }
-        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
-        let file = file.is_some();
-        Ok(LockGuard::new(hold, file, Owner::Task, place, waited))
-    }
-
-    async fn wait_async(
-        &self,
-        cell: CellRef,
-        limit: &Limit<'_>,
-        started: Instant,
-        place: &'static Location<'static>,
-    ) -> Result<Hold, Error> {
-        cell.note_wait();
-        trace::waiting(cell.name(), place);
-        let Options { mode, fair, .. } = self.options;
-        match limit.watch(Waiting::new(cell.raw(), mode, fair)).await {
-            Ok(()) => Ok(cell.assume_held(mode)),
-            Err(ended) => Err(self.gave_up(ended, &cell, started, WaitOf::Process)),
-        }
-    }
-
-    /// One more read for a thread that reads already.
-    fn rejoin(&self, cell: &CellRef) -> Option<Hold> {
-        let reads = self.options.mode == Mode::Read && reads::of(cell.id()).is_some();
-        (reads && cell.raw().rejoin(Mode::Read)).then(|| cell.assume_held(Mode::Read))
-    }
-
-    fn limit(&self) -> Result<Limit<'_>, Error> {
-        let default = self.locks.shared().effective()?.timeout;
-        Ok(Limit::begin(self.options.span, default, self.options.cancel()))
-    }
-
-    #[cold]
-    fn gave_up(&self, ended: Ended, cell: &Cell, started: Instant, of: WaitOf) -> Error {
-        let wait = self.wait_so_far(cell, started.elapsed(), of);
-        match ended {
-            Ended::Time => Kind::Timeout(wait).into(),
-            Ended::Cancel => Kind::Cancelled(wait).into(),
-        }
-    }
-
-    /// The error of those who do not want to wait: of the process if that is busy, otherwise of the file.
-    #[cold]
-    pub(crate) fn busy(&self) -> Error {
-        let cell = match self.cell() {
-            Ok(cell) => cell,
-            Err(error) => return error,
-        };
-        let of = if cell.raw().is_held() { WaitOf::Process } else { WaitOf::File };
-        Kind::Busy(self.wait_so_far(&cell, Duration::ZERO, of)).into()
-    }
-
-    fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
-        let file = self.file(cell).ok().flatten();
-        let held = cell.held().filter(|_| of == WaitOf::Process);
-        Wait {
-            name: cell.name().to_owned(),
-            path: file.map(|file| file.path().to_owned()),
-            waited,
-            holder: held.map(|held| (held.place, held.since.elapsed())),
-            own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
-            external: of == WaitOf::File,
-        }
-    }
-
-    fn sharing(&self) -> Sharing {
-        if self.options.mode == Mode::Write { Sharing::Alone } else { Sharing::Shared }
-    }
-}
-
-/// How the name becomes a lock.
-impl Lock {
-    /// Takes the in-process half if it is free, or a reference to it.
-    #[inline]
-    fn begin(&self) -> Result<Taken, Error> {
-        match self.kept.get() {
-            Some(cell) => Ok(self.begin_at(cell)),
-            None => self.begin_unkept(),
-        }
-    }
-
-    #[inline]
-    fn begin_at(&self, cell: &CellRef) -> Taken {
-        match cell.try_hold(self.options.mode, self.options.fair) {
-            Some(hold) => Taken::Held(hold),
-            None => Taken::Busy(cell.clone()),
-        }
-    }
-
-    #[inline(never)]
-    fn begin_unkept(&self) -> Result<Taken, Error> {
-        self.check_permits()?;
-        if !self.used.swap(true, Relaxed) {
-            return self.look_up(Some(self.options.mode));
-        }
-        self.keep().map(|cell| self.begin_at(cell))
-    }
-
-    fn check_permits(&self) -> Result<(), Error> {
-        if self.options.mode == Mode::Permit(0) {
-            return Err(Kind::ZeroPermits { name: self.full_name() }.into());
-        }
-        Ok(())
-    }
-
-    /// The lock's place in the registry, from now on without a look-up.
-    pub(crate) fn keep(&self) -> Result<&CellRef, Error> {
-        self.kept.get_or_try_init(|| self.agreed_cell())
-    }
-
-    /// A reference to the live lock, which agrees with this handle on the number of permits.
-    pub(crate) fn agreed_cell(&self) -> Result<CellRef, Error> {
-        self.check_permits()?;
-        let cell = self.cell()?;
-        cell.agree(Some(self.options.mode)).map_err(|agreed| self.mismatch(&Disagreed(agreed)))?;
-        Ok(cell)
-    }
-
-    /// A reference to the live lock of this name, made if need be.
-    pub(crate) fn cell(&self) -> Result<CellRef, Error> {
-        if let Some(cell) = self.kept.get() {
-            return Ok(cell.clone());
-        }
-        match self.look_up(None)? {
-            Taken::Busy(cell) => Ok(cell),
-            Taken::Held(_) => unreachable!("nothing was to be held"),
-        }
-    }
-
-    /// Checks the name, finds the directory, and finds or makes the lock.
-    fn look_up(&self, mode: Option<Mode>) -> Result<Taken, Error> {
-        let (home, full) = self.identity()?;
-        Namespace::get(&home, &full, mode, self.options.fair).map_err(|agreed| self.mismatch(&agreed))
-    }
-
-    #[inline]
-    fn look(&self, home: &Namespace, full: &str, mode: Option<Mode>) -> Result<Option<Taken>, Error> {
-        home.find(full, mode, self.options.fair).transpose().map_err(|agreed| self.mismatch(&agreed))
-    }
-
-    fn identity(&self) -> Result<(Home, Text), Error> {
-        let full = self.identity_name()?;
-        Ok((self.home()?, full))
-    }
-
-    fn identity_name(&self) -> Result<Text, Error> {
-        let config = self.locks.shared().effective()?;
-        let prefix = self.prefix_in(config);
-        name::checked(prefix, &self.name, self.options.hashed).map_err(|rule| {
-            Kind::Name { name: self.name.to_string(), prefix: prefix.to_owned(), rule }.into()
-        })
-    }
-
-    fn home(&self) -> Result<Home, Error> {
-        let shared = self.locks.shared();
-        match self.options.path() {
-            Some(path) => shared.named(path),
-            None if self.is_external()? => match shared.configured()? {
-                Some(home) => Ok(home.clone()),
-                None => Err(Kind::NoLockPath { name: self.name.to_string() }.into()),
-            },
-            None => Ok(shared.main().clone()),
-        }
-    }
-
-    #[inline]
-    fn prefix_in<'a>(&'a self, config: &'a Config) -> &'a str {
-        self.options.prefix().unwrap_or_else(|| self.locks.prefix(config))
-    }
-
-    fn is_external(&self) -> Result<bool, Error> {
-        Ok(self.options.external && !self.locks.shared().effective()?.disable_process_locking)
-    }
-
-    /// The lock's file, if it is external.
-    pub(crate) fn file<'a>(&self, cell: &'a Cell) -> Result<Option<&'a LockFile>, Error> {
-        if !self.is_external()? {
-            return Ok(None);
-        }
-        if matches!(self.options.mode, Mode::Permit(_)) {
-            let what = "semaphores between processes are not available in this version";
-            let instead = "use an internal semaphore or an external lock";
-            return Err(Kind::Unsupported { name: cell.name().to_owned(), what, instead }.into());
-        }
-        let Some(directory) = cell.home().directory.get() else {
-            return Err(Kind::NoLockPath { name: cell.name().to_owned() }.into());
-        };
-        Ok(Some(cell.file().get_or_init(|| Box::new(LockFile::new(Arc::clone(directory), cell.name())))))
-    }
-
-    fn mismatch(&self, agreed: &Disagreed) -> Error {
-        let asked = if let Mode::Permit(permits) = self.options.mode { permits } else { 0 };
-        Kind::Mismatch { name: self.full_name(), asked, agreed: agreed.0 }.into()
-    }
-
-    pub(crate) fn mode(&self) -> Mode {
-        self.options.mode
-    }
-
-    /// The full name for a message; as it was written, where it is no valid one.
-    pub(crate) fn full_name(&self) -> String {
-        self.identity_name().map_or_else(|_| self.name.to_string(), |full| full.to_string())
-    }
-
-    pub(crate) fn written_name(&self) -> &str {
-        &self.name
-    }
-
-    /// The same with the end of its waits settled now, for several waits that share it.
-    pub(crate) fn begun(&self) -> Result<Self, Error> {
-        let end = self.limit()?.end;
-        Ok(self.clone().with(|options| {
-            if let Some(end) = end {
-                options.span = Span::Until(end);
-            }
-        }))
-    }
-
-    /// A handle to `cell`, which is this lock's.
-    pub(crate) fn kept_at(self, cell: CellRef) -> Self {
-        Self { kept: OnceCell::with_value(cell), ..self }
-    }
-
-    pub(crate) fn name_mut(&mut self) -> &mut Text {
-        &mut self.name
-    }
-
-    /// Waits as long as it takes, whatever the configuration says.
-    pub(crate) fn unlimited(self) -> Self {
-        self.with(|options| options.span = Span::Never)
-    }
-
-    pub(crate) fn renamed(self, name: Text) -> Self {
-        Self { name, ..self }
-    }
-
-    pub(crate) fn permits(self, permits: u32) -> Self {
-        self.with(|options| options.mode = Mode::Permit(permits))
-    }
-}
-
-/// Which half was waited for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum WaitOf {
-    Process,
-    File,
-}
-
-/// The thread would wait for itself: refused where that is certain, warned of where it may be.
-fn refuse_deadlock(cell: &CellRef, asked_at: &'static Location<'static>) -> Result<(), Error> {
-    let refused = |held_at, reads| {
-        Err(Kind::WouldDeadlock { name: cell.name().to_owned(), held_at, asked_at, reads }.into())
-    };
-    match cell.relation() {
-        Relation::HasIt => return refused(cell.held().and_then(|held| held.place), false),
-        Relation::TookIt => trace::may_deadlock(cell.name(), asked_at),
-        Relation::Other => {}
-    }
-    match reads::of(cell.id()) {
-        Some((_, held_at)) => refused(Some(held_at), true),
-        None => Ok(()),
     }
 }
 
@@ -1017,7 +499,7 @@ impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lock")
             .field("name", &self.name)
-            .field("external", &self.options.external)
+            .field("external", &self.options.is_external())
             .finish_non_exhaustive()
     }
 }

@@ -110,9 +110,9 @@ static PROCESS: LazyLock<Shared> =
 /// assert!(!lockutils::locks().is_empty());
 /// # Ok::<(), lockutils::Error>(())
 /// ```
+#[inline]
 pub fn locks() -> &'static Locks {
-    static LOCKS: Locks = Locks(Root::Process(None));
-    &LOCKS
+    const { &Locks(Root::Process(None)) }
 }
 
 /// Configures the process-wide registry: once, at the start. Functions that were annotated before are bound late and
@@ -216,7 +216,10 @@ impl Locks {
     /// ```
     #[inline]
     pub fn lock(&self, name: impl AsRef<str>) -> Lock {
-        Lock::new(self.clone(), name.as_ref(), Mode::Write)
+        match &self.0 {
+            Root::Process(prefix) => Lock::new(Self(Root::Process(*prefix)), name.as_ref(), Mode::Write),
+            Root::Own(_) => Lock::new(self.clone(), name.as_ref(), Mode::Write),
+        }
     }
 
     /// Names a semaphore. See [`lockutils::semaphore`](crate::semaphore).

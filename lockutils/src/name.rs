@@ -2,76 +2,11 @@
 //! `prefix-name`, with `_` for every `/` of the name.
 
 use std::fmt::{self, Write as _};
-use std::ops::Deref;
+
+use crate::text::Text;
 
 /// How long a file name may be, in bytes.
 pub(crate) const LONGEST: usize = 255;
-
-const INLINE: usize = 63;
-
-/// A string that needs no allocation up to 63 bytes.
-#[derive(Clone)]
-pub(crate) enum Text {
-    Inline { len: u8, bytes: [u8; INLINE] },
-    Heap(String),
-}
-
-impl Text {
-    pub(crate) const fn new() -> Self {
-        Self::Inline { len: 0, bytes: [0; INLINE] }
-    }
-
-    #[inline]
-    pub(crate) fn push_str(&mut self, more: &str) {
-        match self {
-            Self::Inline { len, bytes } if usize::from(*len) + more.len() <= INLINE => {
-                let start = usize::from(*len);
-                bytes[start..start + more.len()].copy_from_slice(more.as_bytes());
-                // At most `INLINE`, as was checked.
-                *len = u8::try_from(start + more.len()).unwrap_or(u8::MAX);
-            }
-            Self::Inline { .. } => *self = Self::Heap([&**self, more].concat()),
-            Self::Heap(text) => text.push_str(more),
-        }
-    }
-}
-
-impl Deref for Text {
-    type Target = str;
-
-    #[inline]
-    fn deref(&self) -> &str {
-        match self {
-            // SAFETY: the first `len` bytes were copied from whole strings.
-            Self::Inline { len, bytes } => unsafe {
-                std::str::from_utf8_unchecked(&bytes[..usize::from(*len)])
-            },
-            Self::Heap(text) => text,
-        }
-    }
-}
-
-impl From<&str> for Text {
-    #[inline]
-    fn from(text: &str) -> Self {
-        let mut new = Self::new();
-        new.push_str(text);
-        new
-    }
-}
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        self.push_str(more);
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
-    }
-}
 
 /// Which rule a name breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,14 +42,14 @@ impl fmt::Display for NameRule {
 
 /// The two parts put together, as they are. The registry knows valid names only, so a name that it finds needs
 /// no check; but an empty one must not pass for its prefix.
-#[inline]
+#[inline(never)]
 pub(crate) fn join(prefix: &str, name: &str) -> Text {
-    let mut full = Text::new();
-    if !prefix.is_empty() {
-        full.push_str(prefix);
-        if !prefix.ends_with('-') {
-            full.push_str("-");
-        }
+    if prefix.is_empty() {
+        return name.into();
+    }
+    let mut full = Text::from(prefix);
+    if !prefix.ends_with('-') {
+        full.push_str("-");
     }
     full.push_str(name);
     full
@@ -245,16 +180,6 @@ mod tests {
         // The published vectors of FNV-1a, 128 bits.
         assert_eq!(fnv1a(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
         assert_eq!(fnv1a(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
-    }
-
-    #[test]
-    fn text_grows_from_inline_to_heap() {
-        let mut text = Text::new();
-        for length in 0..200 {
-            assert_eq!(text.len(), length);
-            text.push_str("x");
-        }
-        assert_eq!(&*text, "x".repeat(200));
     }
 
     #[test]

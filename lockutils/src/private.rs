@@ -178,8 +178,11 @@ impl Enter for Reentrant {
         self.try_acquire_at(place)?.ok_or_else(|| self.lock().busy())
     }
 
-    async fn enter_async_at(&self, place: &'static Location<'static>) -> Result<LockGuard, Error> {
-        self.lock().acquire_async_at(place).await
+    fn enter_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<LockGuard, Error>> + Send {
+        self.lock().acquire_async_at(place)
     }
 
     fn enter_now_async_at(&self) -> Result<LockGuard, Error> {

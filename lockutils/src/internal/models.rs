@@ -29,7 +29,7 @@ unsafe impl Send for Guarded {}
 
 impl Guarded {
     fn new() -> Arc<Self> {
-        Arc::new(Self { raw: RawLock::referred(), data: UnsafeCell::new(0) })
+        Arc::new(Self { raw: RawLock::new(None), data: UnsafeCell::new(0) })
     }
 
     fn write(&self, fair: bool) {
@@ -297,10 +297,7 @@ fn a_task_and_a_thread_wait_in_one_queue() {
 
 /// Takes the lock `x` through the registry, as a user does who keeps no handle.
 fn hold(home: &Home) -> Hold {
-    let found = home
-        .find("x", Some(Mode::Write), false)
-        .or_else(|| Some(Namespace::get(home, "x", Some(Mode::Write), false)));
-    match found.expect("found or made").expect("no semaphore") {
+    match Namespace::get(home, &"x".into(), Some(Mode::Write), false).expect("no semaphore") {
         Taken::Held(hold) => hold,
         Taken::Busy(cell) => {
             park::block_on(Waiting::new(cell.raw(), Mode::Write, false), None).expect("no limit");
@@ -337,7 +334,7 @@ fn a_waiter_that_gives_up_while_the_last_holder_leaves_frees_the_lock_once() {
         let waiter = thread::spawn({
             let home = home.clone();
             move || {
-                let Some(Ok(Taken::Busy(cell))) = home.find("x", Some(Mode::Write), false) else { return };
+                let Some(cell) = home.find(&"x".into()) else { return };
                 let mut waiting = Box::pin(Waiting::new(cell.raw(), Mode::Write, false));
                 let entered = poll_once(waiting.as_mut()).is_ready();
                 drop(waiting);

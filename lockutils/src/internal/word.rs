@@ -38,8 +38,9 @@ pub(crate) enum Mode {
     Permit(u32),
 }
 
-/// What a holder is, once it is in.
+/// What a holder is, once it is in. As wide as a pointer: padding beside one would be copied byte by byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub(crate) enum HeldAs {
     Write,
     Read,

@@ -1,100 +1,122 @@
 //! The table of one namespace: a sharded hash map from the name, which stands in the cell, to the cell.
+//!
+//! Each step of a look-up is one visit to one shard: the name is hashed once, and what is not there is put in where
+//! it was looked for.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 use std::ptr::NonNull;
+use std::thread;
 
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use parking_lot::{Mutex, MutexGuard};
 
-use super::Cell;
+use super::{Cell, Found, attach, attached};
+use crate::internal::Mode;
+use crate::text::Text;
 
-/// A cell in the table, hashed and compared by its name.
-struct Key(NonNull<Cell>);
+/// A cell in the table.
+///
+/// Invariant: it has not been freed. A cell is taken out before that.
+struct Entry(NonNull<Cell>);
 
-// SAFETY: `Cell` is `Sync`; the key only reads its name.
-unsafe impl Send for Key {}
-// SAFETY: as above.
-unsafe impl Sync for Key {}
+// SAFETY: `Cell` is `Send` and `Sync`.
+unsafe impl Send for Entry {}
 
-impl Key {
-    fn name(&self) -> &str {
-        // SAFETY: a cell is freed only after the table has stopped naming it.
-        unsafe { self.0.as_ref() }.name()
+impl Entry {
+    #[inline]
+    fn cell(&self) -> &Cell {
+        // SAFETY: the invariant.
+        unsafe { self.0.as_ref() }
     }
 }
 
-impl Borrow<str> for Key {
-    fn borrow(&self) -> &str {
-        self.name()
-    }
+/// A line of the cache for each, so that names of different shards do not slow each other.
+#[repr(align(128))]
+struct Shard(Mutex<HashTable<Entry>>);
+
+/// An empty table need not be larger, however many threads there may be.
+const MOST_SHARDS: usize = 64;
+
+pub(super) struct Table {
+    /// A power of two of them.
+    shards: Box<[Shard]>,
+    hasher: RandomState,
 }
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for Key {}
-
-/// What became of a new cell.
-pub(super) enum Inserted<R> {
-    /// It is in the table.
-    New,
-    /// A live one was there; the new one is the caller's still.
-    There(R),
-}
-
-pub(super) struct Table(DashMap<Key, (), foldhash::fast::RandomState>);
 
 impl Table {
     pub(super) fn new() -> Self {
-        Self(DashMap::default())
-    }
-
-    /// Looks at the cell of this name under the lock of its shard.
-    #[inline]
-    pub(super) fn find<R>(&self, name: &str, look: impl FnOnce(NonNull<Cell>) -> R) -> Option<R> {
-        self.0.get(name).map(|entry| look(entry.key().0))
-    }
-
-    /// Puts `cell` in, unless `look` finds life in the one that is there.
-    pub(super) fn insert<R>(
-        &self,
-        cell: NonNull<Cell>,
-        look: impl FnOnce(NonNull<Cell>) -> Option<R>,
-    ) -> Inserted<R> {
-        match self.0.entry(Key(cell)) {
-            Entry::Vacant(place) => {
-                place.insert(());
-            }
-            Entry::Occupied(there) => {
-                if let Some(found) = look(there.key().0) {
-                    return Inserted::There(found);
-                }
-                there.replace_entry(());
-            }
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let shards = (4 * threads).next_power_of_two().min(MOST_SHARDS);
+        Self {
+            shards: (0..shards).map(|_| Shard(Mutex::new(HashTable::new()))).collect(),
+            hasher: RandomState::default(),
         }
-        Inserted::New
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a few multiplications")]
+    fn hash(&self, name: &Text) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    /// The map inside uses the lowest and the highest bits of the hash.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a shift, and a lock that is hardly ever taken")]
+    fn shard(&self, hash: u64) -> MutexGuard<'_, HashTable<Entry>> {
+        self.shards[(hash >> 32) as usize & (self.shards.len() - 1)].0.lock()
+    }
+
+    /// A reference to the cell of this name.
+    pub(super) fn find(&self, name: &Text) -> Option<Found> {
+        let hash = self.hash(name);
+        self.shard(hash)
+            .find(hash, |entry| entry.cell().text() == name)
+            .and_then(|entry| attach(entry.0, None, false))
+    }
+
+    /// Begins a use of the cell of this name and, where there is none or no life in it, puts in what `make` gives.
+    /// All in one step under the lock of the shard. `None`: there was none, and none was made.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: out of line its answer goes through memory")]
+    pub(super) fn find_or_make(
+        &self,
+        name: &Text,
+        mode: Option<Mode>,
+        fair: bool,
+        make: impl FnOnce(u64) -> Option<NonNull<Cell>>,
+    ) -> Option<Found> {
+        let hash = self.hash(name);
+        let mut shard = self.shard(hash);
+        if let Some(there) = shard.find_mut(hash, |entry| entry.cell().text() == name) {
+            if let Some(found) = attach(there.0, mode, fair) {
+                return Some(found);
+            }
+            let new = make(hash)?;
+            *there = Entry(new);
+            return Some(attached(new, mode));
+        }
+        let new = make(hash)?;
+        shard.insert_unique(hash, Entry(new), |entry| entry.cell().hash());
+        Some(attached(new, mode))
     }
 
     /// Takes `cell` out, if it is still the one of its name.
-    pub(super) fn remove(&self, name: &str, cell: NonNull<Cell>) {
-        self.0.remove_if(name, |key, ()| key.0 == cell);
+    #[inline]
+    pub(super) fn remove(&self, cell: NonNull<Cell>) {
+        let hash = Entry(cell).cell().hash();
+        if let Ok(there) = self.shard(hash).find_entry(hash, |entry| entry.0 == cell) {
+            there.remove();
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.shards.iter().map(|shard| shard.0.lock().len()).sum()
     }
 
     pub(super) fn shrink(&self) {
-        self.0.shrink_to_fit();
+        for shard in &self.shards {
+            shard.0.lock().shrink_to_fit(|entry| entry.cell().hash());
+        }
     }
 }

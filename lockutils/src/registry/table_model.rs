@@ -3,46 +3,46 @@
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
-use super::Cell;
+use super::{Cell, Found, attach, attached};
+use crate::internal::Mode;
 use crate::sync::Mutex;
+use crate::text::Text;
 
-pub(super) enum Inserted<R> {
-    New,
-    There(R),
-}
+struct Entry(NonNull<Cell>);
 
-struct Key(NonNull<Cell>);
+// SAFETY: `Cell` is `Send` and `Sync`.
+unsafe impl Send for Entry {}
 
-// SAFETY: `Cell` is `Sync`.
-unsafe impl Send for Key {}
-
-pub(super) struct Table(Mutex<HashMap<Box<str>, Key>>);
+pub(super) struct Table(Mutex<HashMap<String, Entry>>);
 
 impl Table {
     pub(super) fn new() -> Self {
         Self(Mutex::new(HashMap::new()))
     }
 
-    pub(super) fn find<R>(&self, name: &str, look: impl FnOnce(NonNull<Cell>) -> R) -> Option<R> {
-        self.0.lock().get(name).map(|key| look(key.0))
+    pub(super) fn find(&self, name: &Text) -> Option<Found> {
+        self.0.lock().get(&**name).and_then(|entry| attach(entry.0, None, false))
     }
 
-    pub(super) fn insert<R>(
+    pub(super) fn find_or_make(
         &self,
-        cell: NonNull<Cell>,
-        look: impl FnOnce(NonNull<Cell>) -> Option<R>,
-    ) -> Inserted<R> {
-        // SAFETY: the caller has just made the cell.
-        let name = unsafe { cell.as_ref() }.name().into();
+        name: &Text,
+        mode: Option<Mode>,
+        fair: bool,
+        make: impl FnOnce(u64) -> Option<NonNull<Cell>>,
+    ) -> Option<Found> {
         let mut table = self.0.lock();
-        if let Some(found) = table.get(&name).and_then(|there| look(there.0)) {
-            return Inserted::There(found);
+        if let Some(found) = table.get(&**name).and_then(|there| attach(there.0, mode, fair)) {
+            return Some(found);
         }
-        table.insert(name, Key(cell));
-        Inserted::New
+        let new = make(0)?;
+        table.insert(name.to_string(), Entry(new));
+        Some(attached(new, mode))
     }
 
-    pub(super) fn remove(&self, name: &str, cell: NonNull<Cell>) {
+    pub(super) fn remove(&self, cell: NonNull<Cell>) {
+        // SAFETY: the caller frees the cell only after this.
+        let name = unsafe { cell.as_ref() }.name();
         let mut table = self.0.lock();
         if table.get(name).is_some_and(|there| there.0 == cell) {
             table.remove(name);

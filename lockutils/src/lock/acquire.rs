@@ -1,0 +1,278 @@
+//! The steps that the verbs are made of: the in-process half first, then the file.
+
+use std::panic::Location;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::Lock;
+use crate::clock::Coarse;
+use crate::error::{Error, Kind, Wait};
+use crate::external::{LockFile, Sharing};
+use crate::guard::{LockGuard, Pinned};
+use crate::internal::Mode;
+use crate::internal::wait::{Waiting, spin};
+use crate::limit::{Ended, Limit, Span};
+use crate::name;
+use crate::reads;
+use crate::registry::{Cell, CellRef, Hold, Namespace, Owner, Relation, Taken};
+use crate::trace;
+
+impl Lock {
+    #[inline]
+    pub(crate) fn acquire_as(
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
+        // The clock is looked at before the lock is taken: nobody waits for that.
+        let since = LockGuard::since(owner);
+        match self.at_once() {
+            Some(hold) => Ok(LockGuard::at_once(hold, owner, place, since)),
+            None => self.acquire_unkept(owner, place, since),
+        }
+    }
+
+    /// The first use of a handle: what it takes it need not keep.
+    #[inline(never)]
+    fn acquire_unkept(
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
+        since: Coarse,
+    ) -> Result<LockGuard, Error> {
+        match self.take_ordinary() {
+            Some(hold) => Ok(LockGuard::at_once(hold, owner, place, since)),
+            None => self.acquire_otherwise(owner, place),
+        }
+    }
+
+    #[inline(never)]
+    fn acquire_otherwise(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+        match self.begin()? {
+            Taken::Held(hold) if !self.options.is_external() => {
+                Ok(LockGuard::at_once(hold, owner, place, LockGuard::since(owner)))
+            }
+            taken => self.acquire_slow(taken, owner, place),
+        }
+    }
+
+    /// Takes the lock, when it is free and nothing about the name is out of the ordinary.
+    #[inline]
+    pub(super) fn take_ordinary(&self) -> Option<Hold> {
+        let options = &self.options;
+        if !options.are_ordinary() || self.name.is_empty() || self.used.load(Relaxed) {
+            return None;
+        }
+        let shared = self.locks.shared();
+        let prefix = self.locks.prefix(shared.known()?);
+        let joined;
+        let full = if prefix.is_empty() {
+            &self.name
+        } else {
+            joined = name::join(prefix, &self.name);
+            &joined
+        };
+        let (mode, fair) = (Some(options.mode()), options.is_fair());
+        let Ok(Taken::Held(hold)) = Namespace::get_if(shared.main(), full, mode, fair, name::is_plain)?
+        else {
+            return None;
+        };
+        self.used.store(true, Relaxed);
+        Some(hold)
+    }
+
+    /// A kept internal lock that is free: one exchange of the word, and nothing that does not fit into registers.
+    #[inline]
+    pub(super) fn at_once(&self) -> Option<Hold> {
+        let cell = self.kept.get().filter(|_| !self.options.is_external())?;
+        cell.try_hold(self.options.mode(), self.options.is_fair())
+    }
+
+    /// The way of an attribute whose name is a literal.
+    #[inline]
+    pub(crate) fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
+        let cell =
+            self.kept.get().filter(|_| self.options.mode() == Mode::Write && !self.options.is_external())?;
+        let hold = cell.try_write(self.options.is_fair())?;
+        Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place, Coarse::default())))
+    }
+
+    #[inline]
+    pub(crate) fn enter_pinned(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
+        match self.at_once() {
+            Some(hold) => {
+                Ok(Pinned::new(LockGuard::at_once(hold, Owner::Pinned, place, Coarse::default()), place))
+            }
+            None => self.enter_unkept(place),
+        }
+    }
+
+    #[inline(never)]
+    fn enter_unkept(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
+        let guard = self.acquire_unkept(Owner::Pinned, place, Coarse::default())?;
+        Ok(Pinned::new(guard, place))
+    }
+
+    pub(crate) fn try_acquire_as(
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<Option<LockGuard>, Error> {
+        let hold = match self.begin()? {
+            Taken::Held(hold) => hold,
+            Taken::Busy(cell) => match self.rejoin(&cell) {
+                Some(hold) => hold,
+                None => return Ok(None),
+            },
+        };
+        let Some(file) = self.file(hold.cell())? else {
+            return Ok(Some(LockGuard::at_once(hold, owner, place, LockGuard::since(owner))));
+        };
+        let free = file.try_acquire(self.sharing())?;
+        Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_slow(
+        &self,
+        taken: Taken,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
+        let started = Instant::now();
+        let limit = self.limit()?;
+        let mut has_waited = matches!(taken, Taken::Busy(_));
+        let hold = match taken {
+            Taken::Held(hold) => hold,
+            Taken::Busy(cell) => self.wait(&cell, &limit, started, place)?,
+        };
+        let file = self.file(hold.cell())?;
+        if let Some(file) = file {
+            hold.claim(owner, place, Coarse::now());
+            let free = file.try_acquire(self.sharing())?;
+            has_waited |= !free;
+            if !free {
+                trace::waiting_for_file(file.path(), place);
+            }
+            if !free && let Err(ended) = file.acquire(self.sharing(), &limit)? {
+                return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File));
+            }
+        }
+        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
+        let file = file.is_some();
+        Ok(LockGuard::new(hold, file, owner, place, waited))
+    }
+
+    /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether it is held
+    /// now; `false` only if the caller does not wait.
+    pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
+        let started = Instant::now();
+        if !waits {
+            return file.try_acquire(Sharing::Alone);
+        }
+        match file.acquire(Sharing::Alone, &self.limit()?)? {
+            Ok(()) => Ok(true),
+            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
+        }
+    }
+
+    /// Waits for the in-process half on this thread.
+    fn wait(
+        &self,
+        cell: &CellRef,
+        limit: &Limit<'_>,
+        started: Instant,
+        place: &'static Location<'static>,
+    ) -> Result<Hold, Error> {
+        if let Some(hold) = self.rejoin(cell) {
+            return Ok(hold);
+        }
+        // A configured limit would end this too, but only to say what is known now.
+        let configured = limit.cancel.is_none() && self.options.span == Span::Unsaid;
+        if limit.is_none() || configured {
+            refuse_deadlock(cell, place)?;
+        }
+        cell.note_wait();
+        trace::waiting(cell.name(), place);
+        let (mode, fair) = (self.options.mode(), self.options.is_fair());
+        if !fair && spin(cell.raw(), mode) {
+            return Ok(cell.assume_held(mode));
+        }
+        match limit.block(Waiting::new(cell.raw(), mode, fair)) {
+            Ok(()) => Ok(cell.assume_held(mode)),
+            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::Process)),
+        }
+    }
+
+    /// One more read for a thread that reads already.
+    fn rejoin(&self, cell: &CellRef) -> Option<Hold> {
+        let reads = self.options.mode() == Mode::Read && reads::of(cell.id()).is_some();
+        (reads && cell.raw().rejoin(Mode::Read)).then(|| cell.assume_held(Mode::Read))
+    }
+
+    pub(super) fn limit(&self) -> Result<Limit<'_>, Error> {
+        let default = self.locks.shared().effective()?.timeout;
+        Ok(Limit::begin(self.options.span, default, self.options.cancel()))
+    }
+
+    #[cold]
+    pub(super) fn gave_up(&self, ended: Ended, cell: &Cell, started: Instant, of: WaitOf) -> Error {
+        let wait = self.wait_so_far(cell, started.elapsed(), of);
+        match ended {
+            Ended::Time => Kind::Timeout(wait).into(),
+            Ended::Cancel => Kind::Cancelled(wait).into(),
+        }
+    }
+
+    /// The error of those who do not want to wait: of the process if that is busy, otherwise of the file.
+    #[cold]
+    pub(crate) fn busy(&self) -> Error {
+        let cell = match self.cell() {
+            Ok(cell) => cell,
+            Err(error) => return error,
+        };
+        let of = if cell.raw().is_held() { WaitOf::Process } else { WaitOf::File };
+        Kind::Busy(self.wait_so_far(&cell, Duration::ZERO, of)).into()
+    }
+
+    fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
+        let file = self.file(cell).ok().flatten();
+        let held = cell.held().filter(|_| of == WaitOf::Process);
+        Wait {
+            name: cell.name().to_owned(),
+            path: file.map(|file| file.path().to_owned()),
+            waited,
+            holder: held.map(|held| (held.place, held.since.elapsed())),
+            own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
+            external: of == WaitOf::File,
+        }
+    }
+
+    pub(super) fn sharing(&self) -> Sharing {
+        if self.options.mode() == Mode::Write { Sharing::Alone } else { Sharing::Shared }
+    }
+}
+
+/// Which half was waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitOf {
+    Process,
+    File,
+}
+
+/// The thread would wait for itself: refused where that is certain, warned of where it may be.
+fn refuse_deadlock(cell: &CellRef, asked_at: &'static Location<'static>) -> Result<(), Error> {
+    let refused = |held_at, reads| {
+        Err(Kind::WouldDeadlock { name: cell.name().to_owned(), held_at, asked_at, reads }.into())
+    };
+    match cell.relation() {
+        Relation::HasIt => return refused(cell.held().and_then(|held| held.place), false),
+        Relation::TookIt => trace::may_deadlock(cell.name(), asked_at),
+        Relation::Other => {}
+    }
+    match reads::of(cell.id()) {
+        Some((_, held_at)) => refused(Some(held_at), true),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,87 @@
+//! The steps of a task: the same as those of a thread, and no thread sleeps.
+
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+use super::Lock;
+use super::acquire::WaitOf;
+use crate::clock::Coarse;
+use crate::error::Error;
+use crate::guard::LockGuard;
+use crate::internal::wait::Waiting;
+use crate::limit::{Ended, Limit};
+use crate::registry::{CellRef, Hold, Owner, Taken};
+use crate::trace;
+
+impl Lock {
+    #[inline]
+    pub(crate) async fn acquire_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
+        let since = LockGuard::since(Owner::Task);
+        if let Some(hold) = self.at_once().or_else(|| self.take_in_task()) {
+            return Ok(LockGuard::at_once(hold, Owner::Task, place, since));
+        }
+        match self.begin()? {
+            Taken::Held(hold) if !self.options.is_external() => {
+                Ok(LockGuard::at_once(hold, Owner::Task, place, since))
+            }
+            // In a box, so that the future of a lock that is free is small.
+            taken => Box::pin(self.acquire_async_slow(taken, place)).await,
+        }
+    }
+
+    #[inline(never)]
+    fn take_in_task(&self) -> Option<Hold> {
+        self.take_ordinary()
+    }
+
+    async fn acquire_async_slow(
+        &self,
+        taken: Taken,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
+        let started = Instant::now();
+        let limit = self.limit()?;
+        let mut has_waited = matches!(taken, Taken::Busy(_));
+        let hold = match taken {
+            Taken::Held(hold) => hold,
+            Taken::Busy(cell) => self.wait_async(cell, &limit, started, place).await?,
+        };
+        hold.claim(Owner::Task, place, Coarse::now());
+        let file = self.file(hold.cell())?;
+        if let Some(file) = file
+            && !file.try_acquire(self.sharing())?
+        {
+            has_waited = true;
+            trace::waiting_for_file(file.path(), place);
+            if limit.is_over() {
+                return Err(self.gave_up(Ended::Time, hold.cell(), started, WaitOf::File));
+            }
+            match limit.watch(file.acquire_async(self.sharing())).await {
+                Ok(acquired) => acquired?,
+                Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
+            }
+        }
+        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
+        let file = file.is_some();
+        Ok(LockGuard::new(hold, file, Owner::Task, place, waited))
+    }
+
+    async fn wait_async(
+        &self,
+        cell: CellRef,
+        limit: &Limit<'_>,
+        started: Instant,
+        place: &'static Location<'static>,
+    ) -> Result<Hold, Error> {
+        cell.note_wait();
+        trace::waiting(cell.name(), place);
+        let (mode, fair) = (self.options.mode(), self.options.is_fair());
+        match limit.watch(Waiting::new(cell.raw(), mode, fair)).await {
+            Ok(()) => Ok(cell.assume_held(mode)),
+            Err(ended) => Err(self.gave_up(ended, &cell, started, WaitOf::Process)),
+        }
+    }
+}

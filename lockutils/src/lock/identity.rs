@@ -1,0 +1,181 @@
+//! How the name becomes a lock: prefix, directory, registry, file.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use once_cell::sync::OnceCell;
+
+use super::Lock;
+use crate::config::Config;
+use crate::error::{Error, Kind};
+use crate::external::LockFile;
+use crate::internal::Mode;
+use crate::limit::Span;
+use crate::name;
+use crate::registry::{Cell, CellRef, Disagreed, Home, Namespace, Taken};
+use crate::text::Text;
+
+impl Lock {
+    /// Takes the in-process half if it is free, or a reference to it.
+    #[inline]
+    pub(super) fn begin(&self) -> Result<Taken, Error> {
+        match self.kept.get() {
+            Some(cell) => Ok(self.begin_at(cell)),
+            None => self.begin_named(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn begin_at(&self, cell: &CellRef) -> Taken {
+        match cell.try_hold(self.options.mode(), self.options.is_fair()) {
+            Some(hold) => Taken::Held(hold),
+            None => Taken::Busy(cell.clone()),
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn begin_named(&self) -> Result<Taken, Error> {
+        self.check_permits()?;
+        if !self.used.swap(true, Relaxed) {
+            return self.look_up(Some(self.options.mode()));
+        }
+        self.keep().map(|cell| self.begin_at(cell))
+    }
+
+    pub(super) fn check_permits(&self) -> Result<(), Error> {
+        if self.options.mode() == Mode::Permit(0) {
+            return Err(Kind::ZeroPermits { name: self.full_name() }.into());
+        }
+        Ok(())
+    }
+
+    /// The lock's place in the registry, from now on without a look-up.
+    pub(crate) fn keep(&self) -> Result<&CellRef, Error> {
+        self.kept.get_or_try_init(|| self.agreed_cell())
+    }
+
+    /// A reference to the live lock, which agrees with this handle on the number of permits.
+    pub(crate) fn agreed_cell(&self) -> Result<CellRef, Error> {
+        self.check_permits()?;
+        let cell = self.cell()?;
+        cell.agree(Some(self.options.mode())).map_err(|agreed| self.mismatch(&Disagreed(agreed)))?;
+        Ok(cell)
+    }
+
+    /// A reference to the live lock of this name, made if need be.
+    pub(crate) fn cell(&self) -> Result<CellRef, Error> {
+        if let Some(cell) = self.kept.get() {
+            return Ok(cell.clone());
+        }
+        match self.look_up(None)? {
+            Taken::Busy(cell) => Ok(cell),
+            Taken::Held(_) => unreachable!("nothing was to be held"),
+        }
+    }
+
+    /// Checks the name, finds the directory, and finds or makes the lock.
+    pub(super) fn look_up(&self, mode: Option<Mode>) -> Result<Taken, Error> {
+        let (home, full) = self.identity()?;
+        Namespace::get(&home, &full, mode, self.options.is_fair()).map_err(|agreed| self.mismatch(&agreed))
+    }
+
+    pub(super) fn identity(&self) -> Result<(Home, Text), Error> {
+        let full = self.identity_name()?;
+        Ok((self.home()?, full))
+    }
+
+    pub(super) fn identity_name(&self) -> Result<Text, Error> {
+        let config = self.locks.shared().effective()?;
+        let prefix = self.prefix_in(config);
+        name::checked(prefix, &self.name, self.options.is_hashed()).map_err(|rule| {
+            Kind::Name { name: self.name.to_string(), prefix: prefix.to_owned(), rule }.into()
+        })
+    }
+
+    pub(super) fn home(&self) -> Result<Home, Error> {
+        let shared = self.locks.shared();
+        match self.options.path() {
+            Some(path) => shared.named(path),
+            None if self.is_external()? => match shared.configured()? {
+                Some(home) => Ok(home.clone()),
+                None => Err(Kind::NoLockPath { name: self.name.to_string() }.into()),
+            },
+            None => Ok(shared.main().clone()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn prefix_in<'a>(&'a self, config: &'a Config) -> &'a str {
+        self.options.prefix().unwrap_or_else(|| self.locks.prefix(config))
+    }
+
+    pub(super) fn is_external(&self) -> Result<bool, Error> {
+        Ok(self.options.is_external() && !self.locks.shared().effective()?.disable_process_locking)
+    }
+
+    /// The lock's file, if it is external.
+    pub(crate) fn file<'a>(&self, cell: &'a Cell) -> Result<Option<&'a LockFile>, Error> {
+        if !self.is_external()? {
+            return Ok(None);
+        }
+        if matches!(self.options.mode(), Mode::Permit(_)) {
+            let what = "semaphores between processes are not available in this version";
+            let instead = "use an internal semaphore or an external lock";
+            return Err(Kind::Unsupported { name: cell.name().to_owned(), what, instead }.into());
+        }
+        let Some(directory) = cell.home().directory.get() else {
+            return Err(Kind::NoLockPath { name: cell.name().to_owned() }.into());
+        };
+        Ok(Some(cell.file().get_or_init(|| Box::new(LockFile::new(Arc::clone(directory), cell.name())))))
+    }
+
+    pub(super) fn mismatch(&self, agreed: &Disagreed) -> Error {
+        let asked = if let Mode::Permit(permits) = self.options.mode() { permits } else { 0 };
+        Kind::Mismatch { name: self.full_name(), asked, agreed: agreed.0 }.into()
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.options.mode()
+    }
+
+    /// The full name for a message; as it was written, where it is no valid one.
+    pub(crate) fn full_name(&self) -> String {
+        self.identity_name().map_or_else(|_| self.name.to_string(), |full| full.to_string())
+    }
+
+    pub(crate) fn written_name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same with the end of its waits settled now, for several waits that share it.
+    pub(crate) fn begun(&self) -> Result<Self, Error> {
+        let end = self.limit()?.end;
+        Ok(self.clone().with(|options| {
+            if let Some(end) = end {
+                options.span = Span::Until(end);
+            }
+        }))
+    }
+
+    /// A handle to `cell`, which is this lock's.
+    pub(crate) fn kept_at(self, cell: CellRef) -> Self {
+        Self { kept: OnceCell::with_value(cell), ..self }
+    }
+
+    pub(crate) fn name_mut(&mut self) -> &mut Text {
+        &mut self.name
+    }
+
+    /// Waits as long as it takes, whatever the configuration says.
+    pub(crate) fn unlimited(self) -> Self {
+        self.with(|options| options.span = Span::Never)
+    }
+
+    pub(crate) fn renamed(self, name: Text) -> Self {
+        Self { name, ..self }
+    }
+
+    pub(crate) fn permits(self, permits: u32) -> Self {
+        self.with(|options| options.set_mode(Mode::Permit(permits)))
+    }
+}

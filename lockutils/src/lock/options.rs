@@ -1,0 +1,137 @@
+//! How a lock is to be taken.
+
+use std::path::Path;
+
+use crate::cancel::Cancel;
+use crate::internal::Mode;
+use crate::limit::Span;
+
+/// What the options of a handle have said.
+#[derive(Clone)]
+pub(super) struct Options {
+    /// In one word, which a first use reads as it was written: the flags, and above them the permits of a semaphore.
+    bits: u64,
+    pub(super) span: Span,
+    /// Kept apart, so that a lock without them is small.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Rare {
+    pub(super) prefix: Option<Box<str>>,
+    pub(super) path: Option<Box<Path>>,
+    pub(super) cancel: Option<Cancel>,
+}
+
+const READ: u64 = 1;
+const PERMIT: u64 = 1 << 1;
+const EXTERNAL: u64 = 1 << 2;
+const FAIR: u64 = 1 << 3;
+const HASHED: u64 = 1 << 4;
+const PERMITS: u32 = 32;
+
+#[inline]
+fn mode_bits(mode: Mode) -> u64 {
+    match mode {
+        Mode::Write => 0,
+        Mode::Read => READ,
+        Mode::Permit(permits) => PERMIT | u64::from(permits) << PERMITS,
+    }
+}
+
+impl Options {
+    #[inline]
+    pub(super) fn new(mode: Mode) -> Self {
+        Self { bits: mode_bits(mode), span: Span::Unsaid, rare: None }
+    }
+
+    #[inline]
+    pub(super) fn mode(&self) -> Mode {
+        if self.bits & PERMIT != 0 {
+            // The upper half of a word.
+            return Mode::Permit(u32::try_from(self.bits >> PERMITS).unwrap_or(u32::MAX));
+        }
+        if self.bits & READ != 0 { Mode::Read } else { Mode::Write }
+    }
+
+    #[inline]
+    pub(super) fn set_mode(&mut self, mode: Mode) {
+        self.bits = self.bits & (EXTERNAL | FAIR | HASHED) | mode_bits(mode);
+    }
+
+    #[inline]
+    pub(super) fn is_external(&self) -> bool {
+        self.bits & EXTERNAL != 0
+    }
+
+    #[inline]
+    pub(super) fn set_external(&mut self, external: bool) {
+        self.bits = self.bits & !EXTERNAL | if external { EXTERNAL } else { 0 };
+    }
+
+    #[inline]
+    pub(super) fn is_fair(&self) -> bool {
+        self.bits & FAIR != 0
+    }
+
+    #[inline]
+    pub(super) fn set_fair(&mut self) {
+        self.bits |= FAIR;
+    }
+
+    pub(super) fn is_hashed(&self) -> bool {
+        self.bits & HASHED != 0
+    }
+
+    pub(super) fn set_hashed(&mut self) {
+        self.bits |= HASHED;
+    }
+
+    /// An internal lock of the registry's own directory and prefix, and no semaphore.
+    #[inline]
+    pub(super) fn are_ordinary(&self) -> bool {
+        self.bits & (EXTERNAL | PERMIT) == 0 && self.rare.is_none()
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    #[inline]
+    pub(super) fn prefix(&self) -> Option<&str> {
+        self.rare.as_ref()?.prefix.as_deref()
+    }
+
+    #[inline]
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.rare.as_ref()?.path.as_deref()
+    }
+
+    pub(super) fn cancel(&self) -> Option<&Cancel> {
+        self.rare.as_ref()?.cancel.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_option_is_what_was_said_last_and_touches_no_other() {
+        let mut options = Options::new(Mode::Permit(u32::MAX));
+        assert_eq!(options.mode(), Mode::Permit(u32::MAX));
+        options.set_fair();
+        options.set_hashed();
+        options.set_external(true);
+        for mode in [Mode::Read, Mode::Permit(7), Mode::Write] {
+            options.set_mode(mode);
+            assert_eq!(options.mode(), mode);
+            assert!(options.is_fair() && options.is_hashed() && options.is_external());
+            assert!(!options.are_ordinary());
+        }
+        options.set_external(false);
+        assert!(options.is_fair() && options.is_hashed() && options.are_ordinary());
+        options.rare().cancel = Some(Cancel::new());
+        assert!(!options.are_ordinary());
+    }
+}

@@ -1,0 +1,248 @@
+//! What all users of one identity share, and who has it.
+
+use std::cell::Cell as Slot;
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+
+use once_cell::sync::OnceCell;
+
+use super::Home;
+use crate::clock::Coarse;
+use crate::external::LockFile;
+use crate::internal::{Mode, RawLock};
+use crate::text::Text;
+
+/// What all users of one identity share.
+pub(crate) struct Cell {
+    raw: RawLock,
+    name: Text,
+    /// Of the name, in the table of `home`.
+    hash: u64,
+    home: Home,
+    /// How many permits its semaphore has; 0 before anybody said.
+    permits: AtomicU32,
+    /// How often its re-entrant owner has it. Only that thread writes it.
+    depth: AtomicU32,
+    holder: Holder,
+    file: OnceCell<Box<LockFile>>,
+}
+
+/// Who has the lock alone, for messages and for the owner itself. Written only by that holder.
+#[derive(Default)]
+struct Holder {
+    /// The thread's number, shifted left by three, with its flags; 0: no thread (a task, or readers).
+    thread: AtomicU64,
+    place: AtomicPtr<Location<'static>>,
+    since: AtomicU64,
+}
+
+/// The guard cannot leave its thread, so the thread that took the lock is the thread that has it.
+const PINNED: u64 = 1;
+/// The thread may take the lock again.
+const REENTRANT: u64 = 2;
+/// The holder has not looked at the clock.
+const TIMELESS: u64 = 4;
+const FLAGS: u32 = 3;
+
+/// How far a holder is bound to its thread, from not at all to the furthest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// A task, or nobody in particular.
+    Task,
+    /// The guard may move to other threads.
+    Thread,
+    /// The guard stays on the thread.
+    Pinned,
+    /// The same, and the thread may take the lock again.
+    Reentrant,
+}
+
+/// Where and since when the lock is held alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) place: Option<&'static Location<'static>>,
+    pub(crate) since: Coarse,
+}
+
+/// What the caller of a blocking acquire has to do with the present holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// Somebody else has it, as far as anybody can know.
+    Other,
+    /// This thread took it; the guard may have moved since.
+    TookIt,
+    /// This thread has it and would wait for itself.
+    HasIt,
+}
+
+impl Cell {
+    /// Held in this mode from its birth on, or referred to once.
+    pub(super) fn new(home: Home, name: Text, hash: u64, mode: Option<Mode>) -> Self {
+        Self {
+            raw: RawLock::new(mode),
+            name,
+            hash,
+            home,
+            permits: AtomicU32::new(permits(mode)),
+            depth: AtomicU32::new(0),
+            holder: Holder::default(),
+            file: OnceCell::new(),
+        }
+    }
+
+    /// Makes another lock of a dead one that has no file, in the memory of the first.
+    #[inline]
+    pub(super) fn renew(&mut self, home: Home, name: Text, hash: u64, mode: Option<Mode>) {
+        self.raw.renew(mode);
+        self.name = name;
+        self.hash = hash;
+        self.home = home;
+        self.permits = AtomicU32::new(permits(mode));
+        self.holder = Holder::default();
+    }
+
+    pub(super) fn text(&self) -> &Text {
+        &self.name
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// A dead lock is nobody's, so its file is nobody's either.
+    pub(super) fn forget_file(&mut self) {
+        self.file = OnceCell::new();
+    }
+
+    pub(crate) fn raw(&self) -> &RawLock {
+        &self.raw
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub(crate) fn file(&self) -> &OnceCell<Box<LockFile>> {
+        &self.file
+    }
+
+    /// The number of permits that is settled, or 0.
+    pub(super) fn permits(&self) -> u32 {
+        self.permits.load(Relaxed)
+    }
+
+    /// Settles the number of permits, which holds as long as the lock is in use. `Err`: the number it has.
+    pub(crate) fn agree(&self, mode: Option<Mode>) -> Result<(), u32> {
+        let Some(Mode::Permit(permits)) = mode else { return Ok(()) };
+        match self.permits.compare_exchange(0, permits, AcqRel, Acquire) {
+            Ok(_) => Ok(()),
+            Err(agreed) if agreed == permits => Ok(()),
+            Err(agreed) => Err(agreed),
+        }
+    }
+
+    /// Notes the one holder. The caller holds the lock alone.
+    #[inline]
+    pub(crate) fn claim(&self, owner: Owner, place: &'static Location<'static>, since: Coarse) {
+        let pinned = if owner >= Owner::Pinned { PINNED } else { 0 };
+        let flags = pinned | if owner == Owner::Reentrant { REENTRANT } else { 0 };
+        let thread = if owner == Owner::Task { 0 } else { thread_number() << FLAGS };
+        let timeless = if since.is_known() { 0 } else { TIMELESS };
+        self.holder.thread.store(thread | flags | timeless, Relaxed);
+        self.holder.place.store(std::ptr::from_ref(place).cast_mut(), Relaxed);
+        if since.is_known() {
+            self.holder.since.store(since.units(), Relaxed);
+        }
+    }
+
+    /// Somebody is about to wait. A holder that came in without a look at the clock is seen from now on.
+    pub(crate) fn note_wait(&self) {
+        let thread = self.holder.thread.load(Relaxed);
+        if thread & TIMELESS != 0 {
+            self.holder.since.store(Coarse::now().units(), Relaxed);
+            let _ = self.holder.thread.compare_exchange(thread, thread & !TIMELESS, Relaxed, Relaxed);
+        }
+    }
+
+    /// Takes the note back, before the lock is let go.
+    #[inline]
+    pub(crate) fn disclaim(&self) {
+        self.holder.thread.store(0, Relaxed);
+    }
+
+    /// The one writer, who is the caller, becomes a reader.
+    pub(crate) fn downgrade(&self) {
+        self.disclaim();
+        self.raw.downgrade();
+    }
+
+    /// Where and since when the lock is held alone, as far as this process knows.
+    pub(crate) fn held(&self) -> Option<Held> {
+        if !self.raw.is_write_held() {
+            return None;
+        }
+        // SAFETY: the pointer is null or was made from a `&'static Location`.
+        let place = unsafe { self.holder.place.load(Relaxed).as_ref() };
+        let timeless = self.holder.thread.load(Relaxed) & TIMELESS != 0;
+        let since =
+            if timeless { Coarse::default() } else { Coarse::from_units(self.holder.since.load(Relaxed)) };
+        Some(Held { place, since })
+    }
+
+    pub(crate) fn relation(&self) -> Relation {
+        let thread = self.holder.thread.load(Relaxed);
+        if !self.raw.is_write_held() || thread >> FLAGS != thread_number() {
+            Relation::Other
+        } else if thread & PINNED != 0 {
+            Relation::HasIt
+        } else {
+            Relation::TookIt
+        }
+    }
+
+    /// The depth, when the calling thread has the lock re-entrantly.
+    pub(crate) fn reentrant_depth(&self) -> Option<&AtomicU32> {
+        let mine = thread_number() << FLAGS | PINNED | REENTRANT;
+        (self.holder.thread.load(Relaxed) & !TIMELESS == mine && self.raw.is_write_held())
+            .then_some(&self.depth)
+    }
+}
+
+fn permits(mode: Option<Mode>) -> u32 {
+    if let Some(Mode::Permit(permits)) = mode { permits } else { 0 }
+}
+
+/// The number of the calling thread; never 0 and never used twice, unlike addresses and system ids.
+#[inline]
+pub(crate) fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: Slot<u64> = const { Slot::new(0) };
+    }
+    #[cold]
+    fn first() -> u64 {
+        NUMBER.set(NEXT.fetch_add(1, Relaxed));
+        NUMBER.get()
+    }
+    match NUMBER.get() {
+        0 => first(),
+        known => known,
+    }
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell")
+            .field("name", &self.name)
+            .field("held", &self.raw.is_held())
+            .finish_non_exhaustive()
+    }
+}

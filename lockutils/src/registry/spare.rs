@@ -1,0 +1,32 @@
+//! One dead cell for each thread, so that a name that comes and goes needs no allocator.
+
+use std::cell::Cell as Slot;
+
+use super::{Cell, Home};
+use crate::internal::Mode;
+use crate::text::Text;
+
+thread_local! {
+    static SPARE: Slot<Option<Box<Cell>>> = const { Slot::new(None) };
+}
+
+/// A new cell, in the memory of the spare one if there is one.
+#[inline]
+pub(super) fn make(home: &Home, name: &Text, hash: u64, mode: Option<Mode>) -> Box<Cell> {
+    match SPARE.try_with(Slot::take).ok().flatten() {
+        Some(mut cell) => {
+            cell.renew(home.clone(), name.clone(), hash, mode);
+            cell
+        }
+        None => Box::new(Cell::new(home.clone(), name.clone(), hash, mode)),
+    }
+}
+
+/// Frees what the cell has, and keeps its memory. A registry of its own must not live on in a spare cell.
+#[inline]
+pub(super) fn keep(mut cell: Box<Cell>) {
+    cell.forget_file();
+    if matches!(cell.home(), Home::Process(_)) && matches!(cell.text(), Text::Inline(_)) {
+        let _ = SPARE.try_with(|spare| spare.set(Some(cell)));
+    }
+}
