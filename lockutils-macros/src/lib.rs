@@ -139,8 +139,9 @@ mod value;
 ///
 /// # Panics
 ///
-/// As said under *Errors*, and when the lock cannot fail but the thread would wait for itself: a function without
-/// `reentrant` that calls itself, or another one with its name. In an `extern "C"` function a panic ends the process.
+/// As said under *Errors*; and, where the lock cannot fail, when the thread would wait for itself (a function without
+/// `reentrant` that calls itself, or another one with its name) and when the environment configures the process with
+/// values that cannot be used. In an `extern "C"` function a panic ends the process.
 ///
 /// A panic in the body lets go of the lock and poisons nothing.
 ///

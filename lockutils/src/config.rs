@@ -58,7 +58,12 @@ pub struct Config {
     )]
     /// The limit of waits that have none of their own.
     pub timeout: Option<Duration>,
+    /// What the environment says of `disable_process_locking` and is no boolean: refused when it is bound.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    no_boolean: Option<String>,
 }
+
+const DISABLE: &str = "LOCKUTILS_DISABLE_PROCESS_LOCKING";
 
 impl Config {
     /// Makes a configuration in which nothing is set.
@@ -71,9 +76,12 @@ impl Config {
     }
 
     /// Reads the environment: `LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`; `LOCKUTILS_LOCK_FILE_PREFIX`;
-    /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`1`, `true`, `yes` or `on`). An empty variable counts as unset.
+    /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`). An empty
+    /// variable counts as unset.
     ///
-    /// This is what the process uses when nobody calls [`init`](crate::init).
+    /// This is what the process uses when nobody calls [`init`](crate::init). A value that cannot be used is an
+    /// error ([`Error::is_config`]) where the configuration is taken over: of [`init`](crate::init), of
+    /// [`Locks::new`](crate::Locks::new), or of each lock that is taken without them.
     ///
     /// ```
     /// let config = lockutils::Config::from_env();
@@ -81,16 +89,16 @@ impl Config {
     /// ```
     pub fn from_env() -> Self {
         let set = |key| env::var_os(key).filter(|value| !value.is_empty());
-        let says_yes = |value: std::ffi::OsString| {
-            ["1", "true", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
-        };
+        let said = set(DISABLE).map(|value| value.to_string_lossy().into_owned());
+        let disabled = said.as_deref().and_then(boolean);
         Self {
             lock_path: set("LOCKUTILS_LOCK_PATH").or_else(|| set("OSLO_LOCK_PATH")).map(PathBuf::from),
             // What is no text becomes one with a control character, which is refused when it is bound.
             lock_file_prefix: set("LOCKUTILS_LOCK_FILE_PREFIX").map(|prefix| {
                 prefix.into_string().unwrap_or_else(|other| format!("{}\0", other.to_string_lossy()))
             }),
-            disable_process_locking: set("LOCKUTILS_DISABLE_PROCESS_LOCKING").is_some_and(says_yes),
+            disable_process_locking: disabled.unwrap_or(false),
+            no_boolean: said.filter(|_| disabled.is_none()),
             ..Self::default()
         }
     }
@@ -144,6 +152,7 @@ impl Config {
     #[must_use]
     pub fn disable_process_locking(mut self, yes: bool) -> Self {
         self.disable_process_locking = yes;
+        self.no_boolean = None;
         self
     }
 
@@ -186,6 +195,11 @@ impl Config {
 
     /// Checks it, and resolves a relative directory once and for all.
     pub(crate) fn bound(mut self) -> Result<Self, Error> {
+        if let Some(said) = &self.no_boolean {
+            return Err(wrong(format!(
+                "the environment variable {DISABLE} is {said:?}, which is no boolean: set it to {BOOLEANS}"
+            )));
+        }
         let prefix = self.prefix();
         if let Err(rule) = name::checked(prefix, "x", false) {
             return Err(wrong(format!("lock_file_prefix {prefix:?} cannot be used: {rule}")));
@@ -202,6 +216,17 @@ impl Config {
             self.lock_path = Some(absolute);
         }
         Ok(self)
+    }
+}
+
+const BOOLEANS: &str = "true, yes, on or 1, or to false, no, off or 0";
+
+/// The booleans of oslo.config, in any case.
+fn boolean(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Some(true),
+        "false" | "0" | "off" | "no" => Some(false),
+        _ => None,
     }
 }
 

@@ -239,8 +239,29 @@ fn the_environment_is_read() {
     for yes in ["1", "true", "TRUE", "Yes", "on"] {
         assert_eq!(disabled(yes), true, "{yes}");
     }
-    for no in ["", "0", "false", "no", "off", "2", "y", " 1"] {
+    for no in ["", "0", "false", "False", "no", "OFF"] {
         assert_eq!(disabled(no), false, "{no}");
+    }
+}
+
+/// What is no boolean is not taken for one: not by external locks, and not by others of that configuration.
+#[test]
+fn a_switch_that_is_no_boolean_is_refused() {
+    let here = directory();
+    for wrong in ["maybe", "2", "y", " 1"] {
+        let switch = ("LOCKUTILS_DISABLE_PROCESS_LOCKING", wrong);
+        let environment = [("LOCKUTILS_LOCK_PATH", text(here.path())), switch];
+        let expected = format!(
+            "error: the environment variable LOCKUTILS_DISABLE_PROCESS_LOCKING is {wrong:?}, which is no boolean: set \
+             it to true, yes, on or 1, or to false, no, off or 0"
+        );
+        let printed = told(&["take"], &environment, here.path());
+        assert_eq!(printed, [&*expected], "{wrong}");
+        let printed = told(&["new"], &environment, here.path());
+        assert_eq!(printed, [&*expected, "config", "ok"], "{wrong}");
+        // `init` says it all, so that nobody asks the environment but for the directory.
+        let printed = told(&["init", text(here.path()), ""], &environment, here.path());
+        assert_eq!(printed, ["ok".to_owned(), taken("x", here.path())], "{wrong}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use configparser::ini::Ini;
 
-use super::Config;
+use super::{BOOLEANS, Config, boolean};
 use crate::error::{Error, Kind};
 
 const GROUP: &str = "oslo_concurrency";
@@ -45,7 +45,9 @@ impl Config {
             config = config.disable_process_locking(boolean(&value).ok_or_else(|| {
                 wrong(
                     path,
-                    &format!("says disable_process_locking = {value}, which is neither true nor false"),
+                    &format!(
+                        "says disable_process_locking = {value}, which is no boolean: set it to {BOOLEANS}"
+                    ),
                     None,
                 )
             })?);
@@ -101,14 +103,6 @@ fn option(text: &str) -> (&str, &str) {
     }
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     text.split_at(end)
-}
-
-fn boolean(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "1" | "on" | "yes" => Some(true),
-        "false" | "0" | "off" | "no" => Some(false),
-        _ => None,
-    }
 }
 
 fn wrong(path: &Path, what: &str, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -4,7 +4,7 @@
 use std::env;
 use std::path::Path;
 
-use lockutils::{Config, Error, LockGuard, synchronized};
+use lockutils::{Config, Error, LockGuard, Locks, synchronized};
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -12,6 +12,7 @@ fn main() {
     match args.as_slice() {
         ["environment"] => environment(),
         ["take"] => take(),
+        ["new"] => new(),
         ["init", path, prefix] => init(path, prefix),
         ["init-twice", path] => init_twice(path),
         ["internal-then-init", path, prefix] => internal_then_init(path, prefix),
@@ -48,6 +49,15 @@ fn told(result: Result<(), Error>) {
         Ok(()) => println!("ok"),
         Err(error) => println!("{}: {error}", if error.is_already_initialized() { "late" } else { "error" }),
     }
+}
+
+/// A registry of the environment's configuration; the process-wide one, for an internal lock; and one for which code
+/// says what the environment could not.
+fn new() {
+    told(Locks::new(Config::from_env()).map(drop));
+    let internal = lockutils::lock("x").acquire();
+    println!("{}", if internal.is_err_and(|error| error.is_config()) { "config" } else { "taken" });
+    told(Locks::new(Config::from_env().disable_process_locking(false)).map(drop));
 }
 
 /// Code comes before the environment.
