@@ -345,7 +345,7 @@ impl fmt::Display for Wait {
             }
             Some((None, held)) => write!(f, "; {who} has held it for {}", Seconds(*held)),
             None if self.external => write!(f, "; another process holds its file"),
-            None => write!(f, "; others in this process share it"),
+            None => write!(f, "; others in this process read it or have its permits"),
         }
     }
 }

@@ -114,10 +114,22 @@ fn a_wait_ran_out_on_a_writer() {
 fn a_wait_ran_out_on_readers() {
     let place = Place::new();
     let held = place.locks.lock("x").read().acquire().expect("free");
-    let text = "gave up on lock `x` after <time>; others in this process share it; a longer timeout or `fair` may \
-                help";
+    let text = "gave up on lock `x` after <time>; others in this process read it or have its permits; a longer \
+                timeout or `fair` may help";
     let error = place.locks.lock("x").timeout(TINY).acquire().expect_err("busy");
     place.check(error, &Expected { text, ..TIMEOUT });
+    drop(held);
+}
+
+/// As many have come in as may.
+#[test]
+fn a_wait_ran_out_on_permits() {
+    let place = Place::new();
+    let uploads = place.locks.semaphore("x", 2);
+    let held = [uploads.acquire(), uploads.acquire()].map(|permit| permit.expect("free"));
+    let text = "gave up on lock `x` after <time>; others in this process read it or have its permits; a longer \
+                timeout or `fair` may help";
+    place.check(uploads.timeout(TINY).acquire().expect_err("busy"), &Expected { text, ..TIMEOUT });
     drop(held);
 }
 
@@ -126,8 +138,8 @@ fn a_wait_ran_out_on_readers() {
 fn an_external_wait_ran_out_on_readers_of_this_process() {
     let place = Place::new();
     let held = place.locks.lock("x").read().acquire().expect("free");
-    let text = "gave up on lock `x` (<dir>/x) after <time>; others in this process share it; a longer timeout or `fair` \
-                may help";
+    let text = "gave up on lock `x` (<dir>/x) after <time>; others in this process read it or have its \
+                permits; a longer timeout or `fair` may help";
     let error = place.locks.lock("x").external().timeout(TINY).acquire().expect_err("busy");
     place.check(error, &Expected { text, path: Some("x"), ..TIMEOUT });
     drop(held);
