@@ -296,7 +296,7 @@ impl fmt::Display for Kind {
             }
             Self::Io { doing, path, source } => {
                 write!(f, "cannot {doing} {}: {source}", path.display())?;
-                hint(source).map_or(Ok(()), |hint| write!(f, "; {hint}"))
+                hint(doing, source).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
             Self::AlreadyInitialized { why } => {
                 write!(f, "{why}; call `lockutils::init` once, before the first lock is taken")
@@ -310,11 +310,18 @@ impl fmt::Display for Kind {
 }
 
 /// What to do about an error number that means something particular for lock files.
-fn hint(source: &io::Error) -> Option<&'static str> {
+fn hint(doing: &str, source: &io::Error) -> Option<&'static str> {
     use nix::errno::Errno;
     Some(match Errno::from_raw(source.raw_os_error()?) {
+        Errno::EACCES | Errno::EPERM if doing == "make the lock directory" => {
+            "choose another `lock_path`, or make the directory beforehand and give it to this user"
+        }
+        Errno::EACCES | Errno::EPERM if doing.ends_with("the lock directory") => {
+            "choose another `lock_path`, or change the owner or the mode of the directory or of those above it"
+        }
         Errno::EACCES | Errno::EPERM => {
-            "check the owner and the mode of the file and of its directory (`lock_file_mode` sets the mode of new files)"
+            "check the owner and the mode of the file and of its directory (`lock_file_mode` sets the mode of new \
+             files), or choose another `lock_path`"
         }
         Errno::EROFS => "the file system is mounted read-only; choose another `lock_path`",
         Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => {

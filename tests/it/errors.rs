@@ -5,6 +5,7 @@ mod table;
 use std::error::Error as _;
 use std::io;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 
 use lockutils::{Cancel, Config, Error, Locks, synchronized};
@@ -412,6 +413,23 @@ fn a_directory_of_somebody_else() {
     );
     let kind = io::Error::from(failed).kind();
     assert!(matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem), "{kind}");
+}
+
+/// Root may make a directory everywhere but below /sys; anybody else may not below /.
+#[test]
+fn a_directory_that_may_not_be_made() {
+    let place = Place::new();
+    let above = if nix::unistd::geteuid().is_root() { "/sys" } else { "/" };
+    let path = Path::new(above).join("lockutils-test");
+    let failed = place.locks.lock("x").external().lock_path(&path).acquire().expect_err("not ours");
+    assert!(failed.is_permission() && failed.is_io(), "{failed}");
+    let text = failed.to_string();
+    assert!(text.starts_with(&format!("cannot make the lock directory {}: ", path.display())), "{text}");
+    assert!(
+        text.contains("; choose another `lock_path`, or make the directory beforehand")
+            || text.ends_with("choose another `lock_path`"),
+        "{text}"
+    );
 }
 
 const CONFIG: Expected<'_> =

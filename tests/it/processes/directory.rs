@@ -126,6 +126,37 @@ fn a_user_without_rights_gets_an_error() {
     set_mode(place.path(), 0o755);
 }
 
+/// The same for the directory: the way out is another one, or to give this one away.
+#[test]
+fn a_user_without_a_directory_gets_the_way_out() {
+    let place = Place::new("a_user_without_a_directory_gets_the_way_out");
+    fs::create_dir(place.file("closed")).expect("a directory");
+    set_mode(&place.file("closed"), 0o000);
+    set_mode(place.path(), 0o555);
+    for (name, start, way_out) in [
+        (
+            "new",
+            "make",
+            "choose another `lock_path`, or make the directory beforehand and give it to this user",
+        ),
+        (
+            "closed/below",
+            "open",
+            "choose another `lock_path`, or change the owner or the mode of the directory",
+        ),
+    ] {
+        let mut command = place.command(&["as-nobody", "take", "job"]);
+        command.env("LOCKUTILS_LOCK_PATH", place.file(name));
+        let line = Child::spawn(&mut command).line();
+        let start = format!(
+            "error permission io: cannot {start} the lock directory {}: ",
+            place.file(name).display()
+        );
+        assert!(line.starts_with(&start) && line.contains(way_out), "{line}");
+    }
+    set_mode(place.path(), 0o755);
+}
+
 /// A file that everybody may open can be locked where none may be made.
 #[test]
 fn an_old_file_in_a_read_only_directory_can_be_locked() {
