@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Error, Kind};
-use crate::name;
+use crate::error::{Error, Kind, Shown};
+use crate::name::{self, LONGEST, NameRule};
 
 #[cfg(feature = "oslo-config")]
 mod oslo;
@@ -202,7 +202,13 @@ impl Config {
         }
         let prefix = self.prefix();
         if let Err(rule) = name::checked(prefix, "x", false) {
-            return Err(wrong(format!("lock_file_prefix {prefix:?} cannot be used: {rule}")));
+            let why = match rule {
+                NameRule::TooLong(_) => {
+                    format!("a file name has at most {LONGEST} bytes, and it leaves none for a name")
+                }
+                rule => rule.to_string(),
+            };
+            return Err(wrong(format!("lock_file_prefix {:?} cannot be used: {why}", Shown(prefix))));
         }
         if let Some(mode) = self.lock_file_mode.filter(|mode| *mode & !0o777 != 0 || mode & 0o600 != 0o600) {
             return Err(wrong(format!(

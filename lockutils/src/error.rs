@@ -240,17 +240,19 @@ impl fmt::Display for Error {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name { name, prefix, rule } if prefix.is_empty() => {
-                write!(f, "{name:?} cannot be the name of a lock: {rule}")
-            }
             Self::Name { name, prefix, rule } => {
-                write!(f, "{name:?} with the prefix {prefix:?} cannot be the name of a lock: {rule}")
+                write!(f, "{:?}", Shown(name))?;
+                if !prefix.is_empty() {
+                    write!(f, " with the prefix {:?}", Shown(prefix))?;
+                }
+                write!(f, " cannot be the name of a lock: {rule}")
             }
             Self::NoLockPath { name } => write!(
                 f,
-                "no directory for the lock file of `{name}`: set `lock_path` in the configuration given to \
+                "no directory for the lock file of {}: set `lock_path` in the configuration given to \
                  `lockutils::init`, or the environment variable LOCKUTILS_LOCK_PATH (OSLO_LOCK_PATH is read too), \
-                 or call `.lock_path(…)` on the lock"
+                 or call `.lock_path(…)` on the lock",
+                Shown(name)
             ),
             Self::Timeout(wait) if wait.own => {
                 write!(f, "gave up on {wait}; it would have waited for itself: let go first")
@@ -284,7 +286,7 @@ impl fmt::Display for Kind {
                  use one number for one name"
             ),
             Self::ZeroPermits { name } => {
-                write!(f, "semaphore `{name}` was asked for with 0 permits; the least is 1")
+                write!(f, "semaphore {} was asked for with 0 permits; the least is 1", Shown(name))
             }
             Self::Unsupported { name, what, instead } => write!(f, "{what} (lock `{name}`); {instead}"),
             Self::NotAFile { path, what } => {
@@ -306,6 +308,41 @@ impl fmt::Display for Kind {
                 source.as_ref().map_or(Ok(()), |source| write!(f, ": {source}"))
             }
         }
+    }
+}
+
+/// A name as it was written, which may be too long to be read: then its beginning, and how long it is.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl Shown<'_> {
+    /// More than this is cut off after `KEPT` bytes.
+    const LONGEST: usize = 80;
+    const KEPT: usize = 60;
+
+    /// The part that is shown, and what is said of the rest.
+    fn parts(&self) -> (&str, String) {
+        let Self(name) = *self;
+        if name.len() <= Self::LONGEST {
+            return (name, String::new());
+        }
+        let end = (0..=Self::KEPT).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+        (&name[..end], format!("… ({} bytes)", name.len()))
+    }
+}
+
+/// In back ticks.
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (part, rest) = self.parts();
+        write!(f, "`{part}`{rest}")
+    }
+}
+
+/// In quotes, for what may hold anything.
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (part, rest) = self.parts();
+        write!(f, "{part:?}{rest}")
     }
 }
 

@@ -30,7 +30,7 @@ impl fmt::Display for NameRule {
             Self::Control(at) => write!(f, "byte {at} is a control character"),
             Self::TooLong(long) => write!(
                 f,
-                "with its prefix it has {long} bytes and a file name has at most {LONGEST}; \
+                "a file name has at most {LONGEST} bytes and this one would have {long}; \
                  `hashed()` makes long names short"
             ),
             Self::SlashInPrefix(at) => {

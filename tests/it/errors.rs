@@ -41,7 +41,8 @@ const NAME: Expected<'_> =
 fn names_that_cannot_be() {
     let refused =
         |name: &str, prefix: &str| own().lock(name).prefix(prefix).acquire().expect_err("no such name");
-    let long = "x".repeat(256);
+    let (long, wide, longer) = ("x".repeat(256), "ä".repeat(150), "x".repeat(251));
+    let start = "x".repeat(60);
     for (name, prefix, text) in [
         ("", "", r#""" cannot be the name of a lock: a name has at least one byte"#.to_owned()),
         (".", "", r#""." cannot be the name of a lock: `.` and `..` are directories"#.to_owned()),
@@ -52,8 +53,25 @@ fn names_that_cannot_be() {
             &long,
             "",
             format!(
-                "{long:?} cannot be the name of a lock: with its prefix it has 256 bytes and a file name has at \
-                 most 255; `hashed()` makes long names short"
+                "\"{start}\"… (256 bytes) cannot be the name of a lock: a file name has at most 255 bytes and this \
+                 one would have 256; `hashed()` makes long names short"
+            ),
+        ),
+        (
+            &wide,
+            "",
+            format!(
+                "\"{}\"… (300 bytes) cannot be the name of a lock: a file name has at most 255 bytes and this one \
+                 would have 300; `hashed()` makes long names short",
+                "ä".repeat(30)
+            ),
+        ),
+        (
+            &longer,
+            "nova",
+            format!(
+                "\"{start}\"… (251 bytes) with the prefix \"nova\" cannot be the name of a lock: a file name has at \
+                 most 255 bytes and this one would have 256; `hashed()` makes long names short"
             ),
         ),
         (
@@ -89,6 +107,9 @@ fn no_directory() {
     place.check(own().lock("x").external().try_acquire().expect_err("no directory"), &expected);
     place.check(own().lock("x").external().is_locked().expect_err("no directory"), &expected);
     place.check(own().lock("x").external().remove_file().expect_err("no directory"), &expected);
+    let long = own().lock("x".repeat(300)).hashed().external().acquire().expect_err("no directory");
+    let start = format!("no directory for the lock file of `{}`… (300 bytes): set", "x".repeat(60));
+    assert!(long.to_string().starts_with(&start), "{long}");
 }
 
 const TIMEOUT: Expected<'_> = Expected {
@@ -442,6 +463,13 @@ fn configurations_that_cannot_be() {
     let text = "lock_file_prefix \"a/b\" cannot be used: byte 1 of its prefix is a `/`; use `lock_path` for another \
                 directory";
     place.check(refused(Config::new().lock_file_prefix("a/b")), &Expected { text, ..CONFIG });
+    let text = format!(
+        "lock_file_prefix \"{}\"… (300 bytes) cannot be used: a file name has at most 255 bytes, and it leaves none \
+         for a name",
+        "p".repeat(60)
+    );
+    place
+        .check(refused(Config::new().lock_file_prefix("p".repeat(300))), &Expected { text: &text, ..CONFIG });
     for (mode, shown) in [(0o400, "0o400"), (0o1600, "0o1600"), (600, "0o1130")] {
         let text = format!(
             "lock_file_mode {shown} cannot be used: it is made of permission bits, and the owner must be able to \
