@@ -133,7 +133,7 @@ fn is_on(option: &Opt) -> Result<bool> {
     let word = option.name();
     match word.as_str() {
         "blocking" => value::flag(option).map(|blocking| !blocking),
-        "reentrant" if !is_bool(option) => Ok(true),
+        "reentrant" if !is_bool(option) && !is_of_python(option) => Ok(true),
         word if FLAGS.contains(&word) => value::flag(option),
         _ => Ok(true),
     }
@@ -143,6 +143,10 @@ fn is_on(option: &Opt) -> Result<bool> {
 pub(crate) fn is_bool(option: &Opt) -> bool {
     let value = option.value.clone().map(ungroup);
     value.is_none_or(|value| matches!(value, Expr::Lit(ExprLit { lit: Lit::Bool(_), .. })))
+}
+
+fn is_of_python(option: &Opt) -> bool {
+    option.value.as_ref().is_some_and(|value| value::of_python(value).is_some())
 }
 
 fn unknown(option: &Opt) -> String {

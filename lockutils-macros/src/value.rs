@@ -133,13 +133,27 @@ pub(crate) fn flag(option: &Opt) -> Result<bool> {
     };
     match literal(value) {
         Some(Lit::Bool(lit)) => Ok(lit.value),
-        _ => Err(no_value(option, value)),
+        _ => Err(no_bool(option, value)),
     }
 }
 
-fn no_value(option: &Opt, value: &Expr) -> Error {
+fn no_bool(option: &Opt, value: &Expr) -> Error {
     let word = &option.word;
-    Error::new_spanned(value, format!("`{word}` takes no value; write `{word}` or `{word} = false`"))
+    let text = match of_python(value) {
+        Some(theirs) => format!("there is no `{theirs}` in Rust; write `{word} = {}`", theirs.to_lowercase()),
+        None if word == "blocking" => "write `blocking = false` for a lock that is not waited for".to_owned(),
+        None => format!("`{word}` takes no value; write `{word}` or `{word} = false`"),
+    };
+    Error::new_spanned(value, text)
+}
+
+/// `True` or `False`.
+pub(crate) fn of_python(value: &Expr) -> Option<&'static str> {
+    match value {
+        Expr::Group(group) => of_python(&group.expr),
+        Expr::Path(ExprPath { path, .. }) => ["True", "False"].into_iter().find(|word| path.is_ident(word)),
+        _ => None,
+    }
 }
 
 fn required(option: &Opt, example: &str) -> Result<Expr> {
