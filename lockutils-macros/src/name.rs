@@ -91,7 +91,8 @@ fn rules(template: &Template, prefix: Option<&LitStr>) -> Vec<String> {
     }
     let long = template.texts().map(str::len).sum::<usize>() + prefix.map_or(0, prefix_len);
     if long > LONGEST {
-        broken.push(format!("a name has at most {LONGEST} bytes with its prefix, and this one has {long}"));
+        let with = if prefix.is_some() { " with its prefix" } else { "" };
+        broken.push(format!("a name has at most {LONGEST} bytes{with}, and this one has {long}"));
     }
     broken
 }
