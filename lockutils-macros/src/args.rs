@@ -122,7 +122,8 @@ fn name(expr: Expr) -> Result<Name> {
         expr @ (Expr::Path(_) | Expr::Macro(_)) => Ok(Name::Computed(expr)),
         expr => Err(Error::new_spanned(
             expr,
-            "a name is a string such as `\"volume-{id}\"`, or the path of a constant",
+            "a name is a string such as `\"volume-{id}\"`, the path of a constant, or a macro call such as \
+             `format!(\"volume-{}\", id())`",
         )),
     }
 }

@@ -36,14 +36,15 @@ mod value;
 ///
 /// # Names
 ///
-/// Names come first. A name is a string, or a constant (`NAME`, `Self::NAME`) or macro call (`concat!(..)`) that
+/// Names come first. A name is a string, or a constant (`NAME`, `Self::NAME`) or macro call (`format!(..)`) that
 /// implements `Display`. Several names are several locks: sorted, de-duplicated, all held or none. Without a name, it
 /// is `module_path!()::function`; the type of a method is not part of that, so that methods of one name in one module
 /// share a lock unless they are given names.
 ///
 /// A string may have places in it, which are filled by the arguments of the function, by variables that its patterns
 /// bind, by `self` and by their fields. `{fn}` is the name of the function, `{{` and `}}` are braces. There are no
-/// calls, indices or formats; what a place shows, its `Display` writes. A name is made before the lock is waited for
+/// calls, indices or formats; what a place shows, its `Display` writes. Where that is not enough, `format!` is
+/// written instead of the string, with the arguments and `self` in reach. A name is made before the lock is waited for
 /// and before the body can move its arguments, and it borrows nothing.
 ///
 /// ```
@@ -60,8 +61,12 @@ mod value;
 ///     fn attach(self, slot: (u8, char)) -> String {
 ///         self.host
 ///     }
+///
+///     #[synchronized(format!("volume-{:08x}", self.id))]
+///     fn detach(&self) {}
 /// }
 /// # let volume = Volume { id: 1, host: String::from("web") };
+/// # volume.detach();
 /// # assert_eq!(volume.attach((1, 'a')), "web");
 /// ```
 ///

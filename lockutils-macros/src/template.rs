@@ -115,20 +115,35 @@ fn parse_place(place: &str) -> Result<Piece, String> {
     Err(format!("`{{{place}}}` is no argument or field; write `{{id}}`, `{{self.id}}` or `{{pair.0}}`"))
 }
 
-/// Says what is wrong with places that other templates would take.
+/// Says what is wrong with places that other templates would take, and what to write.
 fn refuse(place: &str) -> Result<(), String> {
-    let reason = if place.is_empty() {
-        "`{}` says no argument; name one as in `{id}`".to_owned()
-    } else if place.contains('(') {
-        format!("`{{{place}}}` calls a function, and a name takes only arguments and their fields")
-    } else if place.contains(':') {
-        format!("`{{{place}}}` has a format or a path, and a name takes only arguments and their fields")
-    } else if place.contains('[') {
-        format!("`{{{place}}}` has an index, and a name takes only arguments and their fields")
+    if place.is_empty() {
+        return Err("`{}` says no argument; name one as in `{id}`".to_owned());
+    }
+    let (value, format) = place.split_at(format_of(place));
+    let what = if value.contains('(') {
+        "calls a function"
+    } else if value.contains('[') {
+        "has an index"
+    } else if !format.is_empty() {
+        "has a format"
+    } else if value.contains("::") {
+        "has a path"
     } else {
         return Ok(());
     };
-    Err(reason)
+    Err(format!(
+        "`{{{place}}}` {what}, and a place takes only an argument and its fields; \
+         write `format!(\"..{{{}}}..\", {})` instead of the string",
+        format.trim_end(),
+        value.trim_end()
+    ))
+}
+
+/// Where the format of a place begins: at the first colon that stands alone, or at the end.
+fn format_of(place: &str) -> usize {
+    let alone = |at: &usize| !place[..*at].ends_with(':') && !place[at + 1..].starts_with(':');
+    place.match_indices(':').map(|(at, _)| at).find(alone).unwrap_or(place.len())
 }
 
 fn is_ident(word: &str) -> bool {
@@ -237,6 +252,10 @@ mod tests {
         assert!(wrong("{id()}").contains("calls a function"));
         assert!(wrong("{id:?}").contains("a format"));
         assert!(wrong("{Self::ID}").contains("a path"));
+        assert!(wrong("{id:03}").contains("write `format!(\"..{:03}..\", id)` instead"));
+        assert!(wrong("{id():>3}").contains("write `format!(\"..{:>3}..\", id())` instead"));
+        assert!(wrong("{a::ID}").contains("write `format!(\"..{}..\", a::ID)` instead"));
+        assert!(wrong("{a::ID:x}").contains("write `format!(\"..{:x}..\", a::ID)` instead"));
         assert!(wrong("{ids[0]}").contains("an index"));
         assert!(wrong("{a + b}").contains("no argument or field"));
         assert!(wrong("{a.}").contains("no argument or field"));

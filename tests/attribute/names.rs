@@ -1,5 +1,7 @@
 //! Names: literals, templates, constants, several.
 
+use std::future::Future;
+
 use lockutils::synchronized;
 
 use crate::support::{held, run};
@@ -96,7 +98,41 @@ fn through_a_macro() -> bool {
     held("names-concat")
 }
 
+#[synchronized(format!("names-{:03}-{}", disk.id, text.trim()))]
+fn formatted(disk: &Disk, text: String) -> bool {
+    drop(text);
+    disk.id == 3 && held("names-003-x")
+}
+
+#[synchronized(format!("names-{n:03}"), timeout = "25s")]
+async fn formatted_in_async(n: u8) -> Result<bool, lockutils::Error> {
+    Ok(held(&format!("names-00{n}")))
+}
+
+#[synchronized(format!("names-{:?}", numbers[0]))]
+fn formatted_for_a_future(numbers: Vec<u8>) -> impl Future<Output = bool> {
+    async move { held("names-1") && numbers.len() == 2 }
+}
+
+/// What a template does not take, such as a format, a call or an index.
+#[test]
+fn names_may_be_formatted() {
+    assert!(formatted(&Disk { id: 3, place: (1, [0, 0]), r#type: "ssd" }, String::from(" x ")));
+    assert_eq!(run(formatted_in_async(7)).ok(), Some(true));
+    assert!(run(formatted_for_a_future(vec![1, 2])));
+    assert!(Disk { id: 4, place: (1, [0, 0]), r#type: "ssd" }.formatted_method());
+}
+
 impl Disk {
+    #[synchronized(format!("names-{:#x}", self.id()))]
+    fn formatted_method(&self) -> bool {
+        held("names-0x4")
+    }
+
+    fn id(&self) -> u32 {
+        self.id
+    }
+
     const NAME: &'static str = "names-associated";
 
     #[synchronized(Self::NAME)]
