@@ -92,57 +92,149 @@ pub(crate) struct Wait {
 
 impl Error {
     /// True when the wait ran out. The lock is fine; somebody else has it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let held = lockutils::lock("is-timeout-example").acquire()?;
+    /// let lock = lockutils::lock("is-timeout-example").timeout(Duration::from_millis(5)); // somebody has it
+    /// assert!(lock.acquire().unwrap_err().is_timeout());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_timeout(&self) -> bool {
         matches!(*self.0, Kind::Timeout(_))
     }
 
     /// True when the lock was busy and the caller had said not to wait (`blocking = false` of the attribute).
+    ///
+    /// ```
+    /// use lockutils::{Error, synchronized};
+    ///
+    /// #[synchronized("is-busy-example", blocking = false)]
+    /// fn now() -> Result<(), Error> {
+    ///     Ok(())
+    /// }
+    ///
+    /// let held = lockutils::lock("is-busy-example").acquire()?;
+    /// assert!(now().unwrap_err().is_busy());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_busy(&self) -> bool {
         matches!(*self.0, Kind::Busy(_))
     }
 
     /// True when the wait was ended by its [`Cancel`](crate::Cancel).
+    ///
+    /// ```
+    /// let held = lockutils::lock("is-cancelled-example").acquire()?;
+    /// let cancel = lockutils::Cancel::new();
+    /// cancel.cancel(); // from anywhere, also while it waits
+    /// let lock = lockutils::lock("is-cancelled-example").cancel_on(&cancel);
+    /// assert!(lock.acquire().unwrap_err().is_cancelled());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.0, Kind::Cancelled(_))
     }
 
-    /// True when the calling thread has the lock and would have waited for itself.
+    /// True when the calling thread has the lock and would have waited for itself: it surely has it, since it took
+    /// it under a guard that stays on its thread, which is that of the attribute, of [`run`](crate::Lock::run) and
+    /// of re-entrant locks.
+    ///
+    /// ```
+    /// let lock = lockutils::lock("is-would-deadlock-example");
+    /// let inner = lock.run(|| lock.acquire().map(drop))?;
+    /// assert!(inner.unwrap_err().is_would_deadlock());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_would_deadlock(&self) -> bool {
         matches!(*self.0, Kind::WouldDeadlock { .. })
     }
 
     /// True when the re-entrant owner has the lock as often as it may.
+    ///
+    /// ```
+    /// let lock = lockutils::lock("is-limit-reached-example").reentrant(1);
+    /// let once = lock.acquire()?;
+    /// assert!(lock.acquire().unwrap_err().is_limit_reached());
+    /// # drop(once);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_limit_reached(&self) -> bool {
         matches!(*self.0, Kind::LimitReached { .. })
     }
 
     /// True when a semaphore of this name is in use with another number of permits, or was asked for with none.
+    ///
+    /// ```
+    /// let permit = lockutils::semaphore("is-mismatch-example", 4).acquire()?;
+    /// assert!(lockutils::semaphore("is-mismatch-example", 5).acquire().unwrap_err().is_mismatch());
+    /// # drop(permit);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_mismatch(&self) -> bool {
         matches!(*self.0, Kind::Mismatch { .. } | Kind::ZeroPermits { .. })
     }
 
-    /// True when the name, with its prefix, cannot be the name of a lock.
+    /// True when the name, with its prefix if it has one, cannot be the name of a lock.
+    ///
+    /// ```
+    /// assert!(lockutils::lock("").acquire().unwrap_err().is_invalid_name());
+    /// assert!(lockutils::lock("x").prefix("a/b").acquire().unwrap_err().is_invalid_name());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_invalid_name(&self) -> bool {
         matches!(*self.0, Kind::Name { .. })
     }
 
     /// True when an external lock was asked for and nothing says in which directory.
+    ///
+    /// ```
+    /// let locks = lockutils::Locks::new(lockutils::Config::new())?; // nothing is configured
+    /// assert!(locks.lock("x").external().acquire().unwrap_err().is_no_lock_path());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_no_lock_path(&self) -> bool {
         matches!(*self.0, Kind::NoLockPath { .. })
     }
 
     /// True when the configuration cannot be used.
+    ///
+    /// ```
+    /// use lockutils::{Config, Locks};
+    /// let write_only = Config::new().lock_file_mode(0o200);
+    /// assert!(Locks::new(write_only).unwrap_err().is_config());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_config(&self) -> bool {
         matches!(*self.0, Kind::Config { .. })
     }
 
     /// True when [`init`](crate::init) came too late or twice.
+    ///
+    /// ```
+    /// use lockutils::Config;
+    /// lockutils::init(Config::new().lock_path("/run/nova"))?;
+    /// let again = lockutils::init(Config::new().lock_path("/run/cinder"));
+    /// assert!(again.unwrap_err().is_already_initialized());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_already_initialized(&self) -> bool {
         matches!(*self.0, Kind::AlreadyInitialized { .. })
     }
 
     /// True when the file system or this build cannot do what was asked for. It never means that a lock was
     /// skipped.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let permit = locks.semaphore("uploads", 4).external().acquire(); // between processes: not in this version
+    /// assert!(permit.unwrap_err().is_unsupported());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_unsupported(&self) -> bool {
         match &*self.0 {
             Kind::Unsupported { .. } => true,
@@ -151,7 +243,18 @@ impl Error {
         }
     }
 
-    /// True when the lock file or its directory may not be opened, made or changed by this user.
+    /// True when the lock file or its directory may not be opened, made or changed by this user. Another `lock_path`
+    /// helps, or another owner or mode.
+    ///
+    /// ```no_run
+    /// // Not run here, since root gets the lock.
+    /// match lockutils::lock("x").external().lock_path("/root/locks").acquire() {
+    ///     Ok(guard) => drop(guard), // the work
+    ///     Err(error) if error.is_permission() => eprintln!("{error}"), // says what to do
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_permission(&self) -> bool {
         let kind = |source: &io::Error| source.kind();
         matches!(
@@ -162,17 +265,43 @@ impl Error {
 
     /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a directory, a
     /// FIFO, a device.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// std::fs::create_dir(dir.path().join("x")).unwrap();
+    /// assert!(locks.lock("x").external().acquire().unwrap_err().is_not_a_file());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_not_a_file(&self) -> bool {
         matches!(*self.0, Kind::NotAFile { .. })
     }
 
     /// True when a system call on the lock file or its directory failed; the cause is this error's
     /// [`source`](std::error::Error::source), an [`io::Error`] with its number.
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// let file = dir.path().join("file");
+    /// std::fs::write(&file, "").unwrap();
+    /// let error = lockutils::lock("x").external().lock_path(&file).acquire().unwrap_err(); // no directory
+    /// assert!(error.is_io());
+    /// let cause = error.source().unwrap().downcast_ref::<std::io::Error>().unwrap();
+    /// assert_eq!(cause.kind(), std::io::ErrorKind::NotADirectory);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn is_io(&self) -> bool {
         matches!(*self.0, Kind::Io { .. })
     }
 
     /// The name of the lock, where the error is about one.
+    ///
+    /// ```
+    /// let error = lockutils::semaphore("name-example", 0).prefix("nova").acquire().unwrap_err();
+    /// assert_eq!(error.name(), Some("nova-name-example")); // with its prefix
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn name(&self) -> Option<&str> {
         match &*self.0 {
             Kind::Name { name, .. }
@@ -190,6 +319,15 @@ impl Error {
     }
 
     /// The path of the lock file or directory, where the error is about one.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// # std::fs::create_dir(dir.path().join("x")).unwrap();
+    /// let error = locks.lock("x").external().acquire().unwrap_err(); // a directory is in its place
+    /// assert_eq!(error.path().unwrap(), dir.path().join("x"));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn path(&self) -> Option<&Path> {
         match &*self.0 {
             Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => wait.path.as_deref(),
@@ -199,6 +337,15 @@ impl Error {
     }
 
     /// How long was waited, where the error ended a wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let held = lockutils::lock("waited-example").acquire()?;
+    /// let lock = lockutils::lock("waited-example").timeout(Duration::from_millis(5)); // somebody has it
+    /// assert!(lock.acquire().unwrap_err().waited() >= Some(Duration::from_millis(5)));
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
     pub fn waited(&self) -> Option<Duration> {
         match &*self.0 {
             Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => Some(wait.waited),
