@@ -16,8 +16,8 @@ mod value;
 
 /// Runs the body of a function under a named lock: one caller at a time.
 ///
-/// It goes on functions and methods, async or not, on default methods and implementations of traits, on generic
-/// functions, and on every return type. The signature stays as it is written.
+/// It goes on functions and methods, async or not, on default methods and implementations of traits, on
+/// generic functions, and on every return type. The signature stays as it is written.
 ///
 /// ```
 /// use lockutils::synchronized;
@@ -36,16 +36,16 @@ mod value;
 ///
 /// # Names
 ///
-/// Names come first. A name is a string, or a constant (`NAME`, `Self::NAME`) or macro call (`format!(..)`) that
-/// implements `Display`. Several names are several locks: sorted, de-duplicated, all held or none. Without a name, it
-/// is `module_path!()::function`; the type of a method is not part of that, so that methods of one name in one module
-/// share a lock unless they are given names.
+/// Names come first. A name is a string, or a constant (`NAME`, `Self::NAME`) or macro call (`format!(..)`)
+/// that implements `Display`. Several names are several locks: sorted, de-duplicated, all held or none.
+/// Without a name, it is `module_path!()::function`; the type of a method is not part of that, so that
+/// methods of one name in one module share a lock unless they are given names.
 ///
-/// A string may have places in it, which are filled by the arguments of the function, by variables that its patterns
-/// bind, by `self` and by their fields. `{fn}` is the name of the function, `{{` and `}}` are braces. There are no
-/// calls, indices or formats; what a place shows, its `Display` writes. Where that is not enough, `format!` is
-/// written instead of the string, with the arguments and `self` in reach. A name is made before the lock is waited for
-/// and before the body can move its arguments, and it borrows nothing.
+/// A string may have places in it, which are filled by the arguments of the function, by variables that its
+/// patterns bind, by `self` and by their fields. `{fn}` is the name of the function, `{{` and `}}` are
+/// braces. There are no calls, indices or formats; what a place shows, its `Display` writes. Where that is
+/// not enough, `format!` is written instead of the string, with the arguments and `self` in reach. A name is
+/// made before the lock is waited for and before the body can move its arguments, and it borrows nothing.
 ///
 /// ```
 /// # use lockutils::synchronized;
@@ -78,9 +78,9 @@ mod value;
 /// | `external` | between the processes of this host, by a lock file |
 /// | `read`, `write` | shared with other readers; exclusive, which is the default |
 /// | `fair` | in the order of arrival |
-/// | `reentrant`, `reentrant = 3` | the thread that holds it may take it again, so often; one name, no async |
+/// | `reentrant`, `reentrant = 3` | its thread may take it again, so often; one name, no async |
 /// | `semaphore = 4` | so many holders at once |
-/// | `timeout = "30s"` | waits no longer: `"500ms"`, `"1.5s"`, `"2m"`, `"1h"` or an expression of type `Duration` |
+/// | `timeout = "30s"` | waits no longer: `"500ms"`, `"1.5s"`, `"2m"`, `"1h"` or a `Duration` |
 /// | `blocking = false` | does not wait at all: a busy lock is an error |
 /// | `prefix = "nova"` | stands before the name: anything that is `AsRef<str>` |
 /// | `lock_path = "/run/nova"` | the directory of the lock file: anything that is `AsRef<Path>` |
@@ -88,9 +88,9 @@ mod value;
 /// | `on_error = panic`, `on_error = path::to::function` | what becomes of an error; see there |
 /// | `crate = other::path` | where `lockutils` is, when it has another name; also as a string |
 ///
-/// Options follow the names, in any order. Those without a value also take `= true` and `= false`; `external = false`
-/// says `internal`. The values may be expressions: they see the arguments and `self`, and are computed once for each
-/// call. `distributed` is reserved.
+/// Options follow the names, in any order. Those without a value also take `= true` and `= false`;
+/// `external = false` says `internal`. The values may be expressions: they see the arguments and `self`, and
+/// are computed once for each call. `distributed` is reserved.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -111,11 +111,12 @@ mod value;
 ///
 /// # Errors
 ///
-/// Taking the lock can fail with `external`, `timeout`, `blocking = false`, `semaphore` or `reentrant = n`: the body
-/// does not run then, and nothing is held. The error is
+/// Taking the lock can fail with `external`, `timeout`, `blocking = false`, `semaphore` or `reentrant = n`:
+/// the body does not run then, and nothing is held. The error is
 ///
-/// - returned, when the return type is written `Result<..>` (or `io::Result<..>`, or any path that ends so), through
-///   its `From<lockutils::Error>`. `io::Error` and `Box<dyn Error>` have it. When it is missing, it does not compile;
+/// - returned, when the return type is written `Result<..>` (or `io::Result<..>`, or any path that ends so),
+///   through its `From<lockutils::Error>`. `io::Error` and `Box<dyn Error>` have it. When it is missing, it
+///   does not compile;
 /// - the text of a panic, on every other return type, and with `on_error = panic`;
 /// - given to the function of `on_error = path::to::function`, which returns what is to be returned.
 ///
@@ -139,26 +140,27 @@ mod value;
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// All other locks cannot fail. No error path is generated for them, and characters that a name cannot have are
-/// replaced in it.
+/// All other locks cannot fail. No error path is generated for them, and characters that a name cannot have
+/// are replaced in it.
 ///
 /// # Panics
 ///
-/// As said under *Errors*; and, where the lock cannot fail, when the thread would wait for itself (a function without
-/// `reentrant` that calls itself, or another one with its name) and when the environment configures the process with
-/// values that cannot be used. In an `extern "C"` function a panic ends the process.
+/// As said under *Errors*; and, where the lock cannot fail, when the thread would wait for itself (a function
+/// without `reentrant` that calls itself, or another one with its name) and when the environment configures
+/// the process with values that cannot be used. In an `extern "C"` function a panic ends the process.
 ///
 /// A panic in the body lets go of the lock and poisons nothing.
 ///
 /// # Async
 ///
-/// In an `async fn` the lock is awaited, on every runtime, and held across every `.await` of the body; the future stays
-/// `Send`. A function that returns a future is guarded inside of it when its body ends in `async { .. }`,
-/// `Box::pin(async { .. })` or one of them with `.boxed()`, which is what `#[async_trait]` and `#[async_recursion]`
-/// make. Its name is then made when the function is called, and statements before that block run without the lock. Any
-/// other body of a type that is written `impl Future`, `Pin<Box<dyn Future>>` or `BoxFuture` does not compile, since the
-/// lock would be gone before the work begins. A future behind a type alias, or within another type as in
-/// `Result<BoxFuture<..>, E>`, cannot be seen: there the lock is held while the future is made, not while it runs.
+/// In an `async fn` the lock is awaited, on every runtime, and held across every `.await` of the body; the
+/// future stays `Send`. A function that returns a future is guarded inside of it when its body ends in
+/// `async { .. }`, `Box::pin(async { .. })` or one of them with `.boxed()`, which is what `#[async_trait]`
+/// and `#[async_recursion]` make. Its name is then made when the function is called, and statements before
+/// that block run without the lock. Any other body of a type that is written `impl Future`,
+/// `Pin<Box<dyn Future>>` or `BoxFuture` does not compile, since the lock would be gone before the work
+/// begins. A future behind a type alias, or within another type as in `Result<BoxFuture<..>, E>`, cannot be
+/// seen: there the lock is held while the future is made, not while it runs.
 ///
 /// ```
 /// # use lockutils::synchronized;
@@ -172,31 +174,32 @@ mod value;
 ///
 /// # Cancel safety
 ///
-/// A future that is dropped lets go: of its place in the queue while it waits, of the lock while the body runs.
+/// A future that is dropped lets go: of its place in the queue while it waits, of the lock while the body
+/// runs.
 ///
 /// # Order of dropping
 ///
-/// Locals of the body and temporaries of its last expression are dropped under the lock, in every edition. Then comes
-/// the lock, and then the parameters that the body did not move. A parameter that must be dropped under the lock is
-/// bound anew: `let transaction = transaction;`.
+/// Locals of the body and temporaries of its last expression are dropped under the lock, in every edition.
+/// Then comes the lock, and then the parameters that the body did not move. A parameter that must be dropped
+/// under the lock is bound anew: `let transaction = transaction;`.
 ///
 /// # Costs
 ///
-/// When nothing about a lock depends on the call (names without places, values that are literals, no `locks`), it is
-/// made once and kept in a `static` in the function for the life of the program, and found without a look-up. A
-/// generic function has one for all its instances. Other locks are made in each call, and their names cost memory only
-/// while somebody uses them.
+/// When nothing about a lock depends on the call (names without places, values that are literals, no
+/// `locks`), it is made once and kept in a `static` in the function for the life of the program, and found
+/// without a look-up. A generic function has one for all its instances. Other locks are made in each call,
+/// and their names cost memory only while somebody uses them.
 ///
 /// # Other attributes
 ///
-/// `#[synchronized]` sees what attributes above it have made of the function, and those below see what it made. Above
-/// `#[instrument]` the span does not include the wait for the lock; below, it does. It may stand on both sides of
-/// `#[test]`, `#[tokio::test]` and `#[async_recursion]`, but only above `#[rstest]` and `#[test_case]`, which copy what
-/// is below them to functions of their own. Below `#[async_trait]`, arguments that are patterns have no names that a
-/// template could use.
+/// `#[synchronized]` sees what attributes above it have made of the function, and those below see what it
+/// made. Above `#[instrument]` the span does not include the wait for the lock; below, it does. It may stand
+/// on both sides of `#[test]`, `#[tokio::test]` and `#[async_recursion]`, but only above `#[rstest]` and
+/// `#[test_case]`, which copy what is below them to functions of their own. Below `#[async_trait]`, arguments
+/// that are patterns have no names that a template could use.
 ///
-/// The generated code needs `unreachable_code` to be no more than denied: under `forbid(unreachable_code)` it does not
-/// compile.
+/// The generated code needs `unreachable_code` to be no more than denied: under `forbid(unreachable_code)` it
+/// does not compile.
 #[proc_macro_attribute]
 pub fn synchronized(args: TokenStream, item: TokenStream) -> TokenStream {
     let item = proc_macro2::TokenStream::from(item);

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-/// Ends waits: those of every lock that was given a clone of it by [`Lock::cancel_on`](crate::Lock::cancel_on).
+/// Ends waits: those of every lock that was given a clone of it by
+/// [`Lock::cancel_on`](crate::Lock::cancel_on).
 ///
-/// A wait that is cancelled returns an error for which [`Error::is_cancelled`](crate::Error::is_cancelled); one that
-/// begins afterwards is not begun. A guard that is held stays held. To cancel an async wait, dropping its future is
-/// enough; this is for threads, and for many waits at once.
+/// A wait that is cancelled returns an error for which [`Error::is_cancelled`](crate::Error::is_cancelled);
+/// one that begins afterwards is not begun. A guard that is held stays held. To cancel an async wait,
+/// dropping its future is enough; this is for threads, and for many waits at once.
 ///
 /// ```
 /// let cancel = lockutils::Cancel::new();

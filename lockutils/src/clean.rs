@@ -37,22 +37,23 @@ pub struct Cleaned {
 }
 
 impl Locks {
-    /// Removes the lock files whose names match `pattern` and that are at least `older_than` old, and takes no lock away
-    /// from anybody: a file that is held or that somebody else has open stays.
+    /// Removes the lock files whose names match `pattern` and that are at least `older_than` old, and takes
+    /// no lock away from anybody: a file that is held or that somebody else has open stays.
     ///
-    /// `pattern` is matched against the name behind this registry's prefix: `*`, `?` and `[abc]` as in a shell. The age
-    /// is that of the last change of the file, which for a lock file is when it was made. Files that others keep open
-    /// between two uses, as a kept [`Lock`] and an attribute with a literal name do, count as in use.
+    /// `pattern` is matched against the name behind this registry's prefix: `*`, `?` and `[abc]` as in a
+    /// shell. The age is that of the last change of the file, which for a lock file is when it was made.
+    /// Files that others keep open between two uses, as a kept [`Lock`] and an attribute with a literal name
+    /// do, count as in use.
     ///
-    /// What is left is a window of microseconds for programs that do not look, after locking, whether the path still
-    /// leads to their file (oslo.concurrency, `flock(1)`): one that opens the file just while it is taken aside, when
-    /// another makes a new one in its place, holds a lock beside that other. Give `older_than` a length that keeps names
-    /// in use out of it where such programs come and go all the time.
+    /// What is left is a window of microseconds for programs that do not look, after locking, whether the
+    /// path still leads to their file (oslo.concurrency, `flock(1)`): one that opens the file just while it
+    /// is taken aside, when another makes a new one in its place, holds a lock beside that other. Give
+    /// `older_than` a length that keeps names in use out of it where such programs come and go all the time.
     ///
     /// # Errors
     ///
-    /// [`Error::is_no_lock_path`]; [`Error::is_config`] when the pattern cannot be parsed; [`Error::is_io`] when the
-    /// directory cannot be read. What cannot be removed is no error, but stands in the report.
+    /// [`Error::is_no_lock_path`]; [`Error::is_config`] when the pattern cannot be parsed; [`Error::is_io`]
+    /// when the directory cannot be read. What cannot be removed is no error, but stands in the report.
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;

@@ -14,18 +14,22 @@ mod serialize;
 
 /// Where lock files are and how they are called: the `[lockutils]` section of a service's configuration.
 ///
-/// Made in code, from any serde format (feature `serde`), [from the environment](Self::from_env) or from an oslo ini
-/// file (feature `oslo-config`, `Config::from_oslo_ini`); given to [`init`](crate::init) for the whole process or to
-/// [`Locks::new`](crate::Locks::new). What is said on a call or in an attribute comes first, then what a
-/// [`Locks`](crate::Locks) says, then this.
+/// Made in code, from any serde format (feature `serde`), [from the environment](Self::from_env) or from an
+/// oslo ini file (feature `oslo-config`, `Config::from_oslo_ini`); given to [`init`](crate::init) for the
+/// whole process or to [`Locks::new`](crate::Locks::new). What is said on a call or in an attribute comes
+/// first, then what a [`Locks`](crate::Locks) says, then this.
 ///
 /// | key | what | default |
 /// |---|---|---|
-/// | `lock_path` | the directory of the lock files; made with mode 0700 if it is missing. A relative one is resolved once, when the configuration is taken over | none: external locks are refused |
+/// | `lock_path` | the directory of the lock files | none: external locks are refused |
 /// | `lock_file_prefix` | put before each name, with a hyphen | none |
 /// | `lock_file_mode` | the mode of new lock files, exactly (the umask is not applied) | `0o600` |
-/// | `disable_process_locking` | external locks become internal ones, for tests and for services of one process | `false` |
-/// | `timeout` | the limit of every wait that has none of its own, but for attributes that cannot fail | none: such waits end with the lock |
+/// | `disable_process_locking` | external locks become internal ones | `false` |
+/// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
+///
+/// A directory that is missing is made, with mode 0700; a relative one is resolved once, when the
+/// configuration is taken over. To disable process locking is for tests, and for services of one process. The
+/// `timeout` does not count for attributes that cannot fail.
 ///
 /// ```
 /// use lockutils::Config;
@@ -76,11 +80,11 @@ impl Config {
     }
 
     /// Reads the environment: `LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`; `LOCKUTILS_LOCK_FILE_PREFIX`;
-    /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`). An empty
-    /// variable counts as unset.
+    /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`). An
+    /// empty variable counts as unset.
     ///
-    /// This is what the process uses when nobody calls [`init`](crate::init). A value that cannot be used is an
-    /// error ([`Error::is_config`]) where the configuration is taken over: of [`init`](crate::init), of
+    /// This is what the process uses when nobody calls [`init`](crate::init). A value that cannot be used is
+    /// an error ([`Error::is_config`]) where the configuration is taken over: of [`init`](crate::init), of
     /// [`Locks::new`](crate::Locks::new), or of each lock that is taken without them.
     ///
     /// ```
@@ -156,7 +160,8 @@ impl Config {
         self
     }
 
-    /// Limits every wait that has no limit of its own. A purely internal attribute without a limit ignores it.
+    /// Limits every wait that has no limit of its own. A purely internal attribute without a limit ignores
+    /// it.
     ///
     /// ```
     /// use std::time::Duration;

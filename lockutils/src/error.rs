@@ -10,9 +10,9 @@ use crate::name::NameRule;
 
 /// The error of every function here.
 ///
-/// It says what happened by its `is_…` predicates, and its text, which can follow a colon in a message of yours,
-/// names the lock, the path, how long was waited, who is in the way and what to do.
-/// Whenever a function returns an error, nothing is held.
+/// It says what happened by its `is_…` predicates, and its text, which can follow a colon in a message of
+/// yours, names the lock, the path, how long was waited, who is in the way and what to do. Whenever a
+/// function returns an error, nothing is held.
 ///
 /// ```
 /// let held = lockutils::lock("error-example").acquire()?;
@@ -139,9 +139,9 @@ impl Error {
         matches!(*self.0, Kind::Cancelled(_))
     }
 
-    /// True when the calling thread has the lock and would have waited for itself: it surely has it, since it took
-    /// it under a guard that stays on its thread, which is that of the attribute, of [`run`](crate::Lock::run) and
-    /// of re-entrant locks.
+    /// True when the calling thread has the lock and would have waited for itself: it surely has it, since it
+    /// took it under a guard that stays on its thread, which is that of the attribute, of
+    /// [`run`](crate::Lock::run) and of re-entrant locks.
     ///
     /// ```
     /// let lock = lockutils::lock("is-would-deadlock-example");
@@ -166,7 +166,8 @@ impl Error {
         matches!(*self.0, Kind::LimitReached { .. })
     }
 
-    /// True when a semaphore of this name is in use with another number of permits, or was asked for with none.
+    /// True when a semaphore of this name is in use with another number of permits, or was asked for with
+    /// none.
     ///
     /// ```
     /// let permit = lockutils::semaphore("is-mismatch-example", 4).acquire()?;
@@ -231,7 +232,7 @@ impl Error {
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
     /// # let locks = dir.locks();
-    /// let permit = locks.semaphore("uploads", 4).external().acquire(); // between processes: not in this version
+    /// let permit = locks.semaphore("uploads", 4).external().acquire(); // not in this version
     /// assert!(permit.unwrap_err().is_unsupported());
     /// # Ok::<(), lockutils::Error>(())
     /// ```
@@ -243,8 +244,8 @@ impl Error {
         }
     }
 
-    /// True when the lock file or its directory may not be opened, made or changed by this user. Another `lock_path`
-    /// helps, or another owner or mode.
+    /// True when the lock file or its directory may not be opened, made or changed by this user. Another
+    /// `lock_path` helps, or another owner or mode.
     ///
     /// ```no_run
     /// // Not run here, since root gets the lock.
@@ -263,8 +264,8 @@ impl Error {
         )
     }
 
-    /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a directory, a
-    /// FIFO, a device.
+    /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a
+    /// directory, a FIFO, a device.
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
@@ -571,7 +572,8 @@ impl std::error::Error for Error {
     }
 }
 
-/// Keeps the kind: a time-out is [`io::ErrorKind::TimedOut`], a busy lock `WouldBlock`, a failed system call its own.
+/// Keeps the kind: a time-out is [`io::ErrorKind::TimedOut`], a busy lock `WouldBlock`, a failed system call
+/// its own.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &*error.0 {

@@ -47,9 +47,9 @@ impl Sharing {
 
 /// The lock file of one identity, in this process.
 ///
-/// Invariant: `holders` is more than 0 exactly when `opened` is locked on behalf of this process, alone or shared
-/// as the in-process lock is. A descriptor on which somebody waits in the kernel is not in `opened`: it belongs to
-/// its waiter alone until the wait is over.
+/// Invariant: `holders` is more than 0 exactly when `opened` is locked on behalf of this process, alone or
+/// shared as the in-process lock is. A descriptor on which somebody waits in the kernel is not in `opened`:
+/// it belongs to its waiter alone until the wait is over.
 pub(crate) struct LockFile {
     directory: Arc<Directory>,
     name: Box<str>,
@@ -236,7 +236,8 @@ impl LockFile {
 }
 
 impl State {
-    /// In a forked child, what was the parent's is only closed: locks belong to descriptions, which both share.
+    /// In a forked child, what was the parent's is only closed: locks belong to descriptions, which both
+    /// share.
     fn disown(&mut self) {
         if self.opened.as_ref().is_some_and(|opened| !opened.is_mine()) {
             self.opened = None;

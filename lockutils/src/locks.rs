@@ -19,9 +19,9 @@ use crate::registry::{Home, Namespace};
 /// A registry of named locks together with its configuration. Cheap to clone; clones share everything.
 ///
 /// One is the process-wide default, behind [`lock`](crate::lock), [`semaphore`](crate::semaphore),
-/// [`lock_all`](crate::lock_all) and the attribute; it is configured by [`init`](crate::init) or the environment.
-/// A library or a test can have its own with [`Locks::new`]: internal locks of two registries do not
-/// exclude each other; external ones of the same directory do, since they meet in the file.
+/// [`lock_all`](crate::lock_all) and the attribute; it is configured by [`init`](crate::init) or the
+/// environment. A library or a test can have its own with [`Locks::new`]: internal locks of two registries do
+/// not exclude each other; external ones of the same directory do, since they meet in the file.
 ///
 /// ```
 /// use lockutils::{Config, Locks};
@@ -73,14 +73,15 @@ struct Other {
 }
 
 impl Other {
-    /// Whether it is this directory, however it is spelled. Asked of the system each time: it may have been made since.
+    /// Whether it is this directory, however it is spelled. Asked of the system each time: it may have been
+    /// made since.
     fn is(&self, path: &Path) -> bool {
         self.namespace.strong_count() > 0 && same_directory(&self.path, path)
     }
 }
 
-/// Two spellings of one directory: by what they lead to, or, while there is nothing, by the nearest directory above
-/// that there is and the rest of the path.
+/// Two spellings of one directory: by what they lead to, or, while there is nothing, by the nearest directory
+/// above that there is and the rest of the path.
 fn same_directory(one: &Path, other: &Path) -> bool {
     one == other || resolved(one) == resolved(other)
 }
@@ -115,16 +116,17 @@ pub fn locks() -> &'static Locks {
     const { &Locks(Root::Process(None)) }
 }
 
-/// Configures the process-wide registry: once, at the start. Functions that were annotated before are bound late and
-/// follow it.
+/// Configures the process-wide registry: once, at the start. Functions that were annotated before are bound
+/// late and follow it.
 ///
-/// A directory that `config` does not set is taken from the environment (`LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`).
-/// Without this call, the process takes its configuration [from the environment](Config::from_env) when it first needs it.
+/// A directory that `config` does not set is taken from the environment (`LOCKUTILS_LOCK_PATH`, else
+/// `OSLO_LOCK_PATH`). Without this call, the process takes its configuration
+/// [from the environment](Config::from_env) when it first needs it.
 ///
 /// # Errors
 ///
-/// - [`Error::is_already_initialized`] when it was called before, or when a lock was taken already whose identity
-///   would change: an external one, or any if the prefix changes.
+/// - [`Error::is_already_initialized`] when it was called before, or when a lock was taken already whose
+///   identity would change: an external one, or any if the prefix changes.
 /// - [`Error::is_config`] when the configuration cannot be used.
 ///
 /// ```
@@ -155,8 +157,8 @@ pub fn init(config: Config) -> Result<(), Error> {
 }
 
 /// The process-wide registry with a prefix before each name: what a service or a library declares once.
-/// `nova` and `nova-` are the same. It takes the place of oslo's `lock_with_prefix`, `synchronized_with_prefix` and
-/// `remove_external_lock_file_with_prefix`.
+/// `nova` and `nova-` are the same. It takes the place of oslo's `lock_with_prefix`,
+/// `synchronized_with_prefix` and `remove_external_lock_file_with_prefix`.
 ///
 /// A prefix that cannot be part of a file name is reported by each acquire.
 ///
@@ -243,8 +245,8 @@ impl Locks {
         LockAll::new(names.into_iter().map(|name| self.lock(name)).collect())
     }
 
-    /// How many identities are in use: held, waited for, or kept by a handle. While others take and let go, the number
-    /// is that of no single moment.
+    /// How many identities are in use: held, waited for, or kept by a handle. While others take and let go,
+    /// the number is that of no single moment.
     ///
     /// ```
     /// let locks = lockutils::Locks::new(lockutils::Config::new())?;

@@ -14,8 +14,8 @@ use crate::registry::Owner;
 
 /// Names several locks of the process-wide registry that are taken together.
 ///
-/// They are de-duplicated and taken in the order of their full names, whatever order they are written in, so that
-/// two who want the same locks never wait for each other. It is all or nothing, within one limit.
+/// They are de-duplicated and taken in the order of their full names, whatever order they are written in, so
+/// that two who want the same locks never wait for each other. It is all or nothing, within one limit.
 ///
 /// ```
 /// let guards = lockutils::lock_all(["b", "a", "b"]).acquire()?;
@@ -116,7 +116,8 @@ impl LockAll {
         /// As [`Lock::timeout`], for all of them together.
         ///
         /// ```
-        /// let guards = lockutils::lock_all(["a", "b"]).timeout(std::time::Duration::from_secs(5)).acquire()?;
+        /// use std::time::Duration;
+        /// let guards = lockutils::lock_all(["a", "b"]).timeout(Duration::from_secs(5)).acquire()?;
         /// # Ok::<(), lockutils::Error>(())
         /// ```
         timeout(limit: Duration)
@@ -265,8 +266,8 @@ impl LockAll {
         self.acquire_as(Owner::Pinned, place).map(|guards| PinnedAll::new(guards, place))
     }
 
-    /// Each identity once, in the order of full names and, for one name in several directories, of those; with one
-    /// deadline for all.
+    /// Each identity once, in the order of full names and, for one name in several directories, of those;
+    /// with one deadline for all.
     fn in_order(&self) -> Result<Vec<Lock>, Error> {
         let mut cells = self
             .locks

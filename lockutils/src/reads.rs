@@ -1,5 +1,5 @@
-//! Which locks the calling thread reads under guards that cannot leave it. A thread that reads may read again past
-//! a waiting writer, which waits for it; and it may not wait for itself to write.
+//! Which locks the calling thread reads under guards that cannot leave it. A thread that reads may read again
+//! past a waiting writer, which waits for it; and it may not wait for itself to write.
 
 use std::cell::RefCell;
 use std::panic::Location;

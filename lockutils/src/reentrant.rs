@@ -15,9 +15,9 @@ use crate::trace;
 
 /// A lock that belongs to the thread that has it, which may take it again up to a limit.
 ///
-/// Made by [`Lock::reentrant`]; a semaphore cannot be one ([`Error::is_unsupported`]). It excludes, and is excluded by, every other way to take the name. The thread that
-/// writes may also read; a thread that reads may not go on to write, since two that do would wait for each other
-/// ([`Error::is_would_deadlock`]).
+/// Made by [`Lock::reentrant`]; a semaphore cannot be one ([`Error::is_unsupported`]). It excludes, and is
+/// excluded by, every other way to take the name. The thread that writes may also read; a thread that reads
+/// may not go on to write, since two that do would wait for each other ([`Error::is_would_deadlock`]).
 ///
 /// A task has no thread, so there is no async verb.
 ///
@@ -124,7 +124,8 @@ impl Reentrant {
         &self.lock
     }
 
-    /// Takes the lock once more for the thread that has it. It may still have to take the file, and wait for that.
+    /// Takes the lock once more for the thread that has it. It may still have to take the file, and wait for
+    /// that.
     fn again(&self, waits: bool) -> Result<Again, Error> {
         if let Mode::Permit(_) = self.lock.mode() {
             let what = "the permits of a semaphore belong to nobody, so it cannot be re-entrant";

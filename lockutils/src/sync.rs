@@ -1,4 +1,5 @@
-//! What the in-process half is built from, so that loom can run it: kinds import from here, never from `std::sync`.
+//! What the in-process half is built from, so that loom can run it: kinds import from here, never from
+//! `std::sync`.
 
 #[cfg(loom)]
 pub(crate) use self::model::{Condvar, Mutex};
@@ -10,7 +11,8 @@ pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::sync::atomic::AtomicU64;
 pub(crate) use std::sync::atomic::Ordering;
 
-/// Tells loom that something is in use, so that it finds a use that may come after the end. Nothing otherwise.
+/// Tells loom that something is in use, so that it finds a use that may come after the end. Nothing
+/// otherwise.
 #[derive(Default)]
 pub(crate) struct Lifetime(#[cfg(loom)] loom::cell::UnsafeCell<()>);
 

@@ -65,9 +65,9 @@ impl TempLocks {
     }
 }
 
-/// Gives the process-wide registry a temporary directory, for tests of code that uses it: once for all tests of
-/// the process, which all get the same one. Call it before the first lock is taken. The directory stays behind when the
-/// process ends, for the system to clean up; that of [`temp_locks`] does not.
+/// Gives the process-wide registry a temporary directory, for tests of code that uses it: once for all tests
+/// of the process, which all get the same one. Call it before the first lock is taken. The directory stays
+/// behind when the process ends, for the system to clean up; that of [`temp_locks`] does not.
 ///
 /// # Errors
 ///
@@ -88,8 +88,8 @@ pub fn temp_lock_path() -> Result<&'static Path, Error> {
     Ok(directory.path())
 }
 
-/// Holds an external lock of the process-wide registry as long as it lives: for a test that must not run while
-/// another process uses the same thing. oslo's fixture of this name.
+/// Holds an external lock of the process-wide registry as long as it lives: for a test that must not run
+/// while another process uses the same thing. oslo's fixture of this name.
 ///
 /// ```
 /// lockutils::testing::temp_lock_path()?;

@@ -1,5 +1,5 @@
-//! The only place that knows the logging crate. Normal acquires say nothing: only waits (trace) and what a user
-//! should know of (warn).
+//! The only place that knows the logging crate. Normal acquires say nothing: only waits (trace) and what a
+//! user should know of (warn).
 
 use std::panic::Location;
 

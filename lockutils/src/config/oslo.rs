@@ -12,14 +12,14 @@ const GROUP: &str = "oslo_concurrency";
 const DEEPEST: u32 = 16;
 
 impl Config {
-    /// Reads `lock_path` and `disable_process_locking` from the group `[oslo_concurrency]` of an oslo ini file, such
-    /// as `/etc/nova/nova.conf`. What the file does not set stays unset; `$option` stands for another option of the
-    /// group or of `[DEFAULT]`, as in oslo.
+    /// Reads `lock_path` and `disable_process_locking` from the group `[oslo_concurrency]` of an oslo ini
+    /// file, such as `/etc/nova/nova.conf`. What the file does not set stays unset; `$option` stands for
+    /// another option of the group or of `[DEFAULT]`, as in oslo.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`] when the file cannot be read or parsed, when a value is not what the option needs, or
-    /// when a `$option` is not in the file (oslo may know a default for it; write the path out).
+    /// [`Error::is_config`] when the file cannot be read or parsed, when a value is not what the option
+    /// needs, or when a `$option` is not in the file (oslo may know a default for it; write the path out).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

@@ -25,7 +25,8 @@ pub(crate) struct Directory {
     /// The mode of new files.
     mode: u32,
     opened: Mutex<Option<(Arc<OwnedFd>, FileId)>>,
-    /// Errands whose waits were given up while their threads were in the kernel: one for a name and a way to share.
+    /// Errands whose waits were given up while their threads were in the kernel: one for a name and a way to
+    /// share.
     pub(super) abandoned: Mutex<Vec<Arc<Errand>>>,
 }
 
@@ -92,7 +93,8 @@ impl Directory {
         Err(Error::io_at("open lock file", &path, Errno::ENOENT))
     }
 
-    /// The path leads to another file than the one that was opened from here; the directory may be another too.
+    /// The path leads to another file than the one that was opened from here; the directory may be another
+    /// too.
     pub(super) fn suspect(&self) {
         let mut opened = self.opened.lock();
         let Some((_, id)) = &*opened else { return };
@@ -133,8 +135,8 @@ impl Opened {
         Ok(there == Some(self.id))
     }
 
-    /// Takes the lock if it is free and the path leads to this file. `None`: the path leads elsewhere; nothing is
-    /// held then, and nothing after an error.
+    /// Takes the lock if it is free and the path leads to this file. `None`: the path leads elsewhere;
+    /// nothing is held then, and nothing after an error.
     pub(super) fn try_lock_here(&self, sharing: Sharing) -> Result<Option<bool>, Error> {
         let locked = self.try_lock(sharing)?;
         match self.is_current() {

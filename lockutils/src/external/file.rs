@@ -1,9 +1,10 @@
 //! The only door to the kernel: how a lock file is opened, locked, looked at and let go.
 //!
 //! One descriptor carries both kinds of lock, `flock(2)` and a whole-file OFD lock (`fcntl(2)`, *Open file
-//! description locks*). Neither sees the other; together they exclude, and are excluded by, everybody: oslo.concurrency
-//! and fasteners (record locks), `flock(1)`, filelock and `std::fs::File::lock` (flock), systemd (OFD). They are
-//! always taken in one order, the record lock first, so that processes of ours cannot wait for each other in a circle.
+//! description locks*). Neither sees the other; together they exclude, and are excluded by, everybody:
+//! oslo.concurrency and fasteners (record locks), `flock(1)`, filelock and `std::fs::File::lock` (flock),
+//! systemd (OFD). They are always taken in one order, the record lock first, so that processes of ours cannot
+//! wait for each other in a circle.
 
 use std::fs::File;
 use std::io;
@@ -78,8 +79,8 @@ pub(super) fn open(
     }
 }
 
-/// Makes the file with exactly this mode, whatever the umask, and never lets anybody see it with another: it gets its
-/// name last.
+/// Makes the file with exactly this mode, whatever the umask, and never lets anybody see it with another: it
+/// gets its name last.
 fn make(directory: BorrowedFd<'_>, name: &str, permissions: Permissions) -> nix::Result<()> {
     let nameless = FLAGS.difference(OFlag::O_NOFOLLOW) | OFlag::O_TMPFILE;
     let made = retried(|| fcntl::openat(directory, ".", nameless, permissions)).and_then(|descriptor| {
@@ -132,7 +133,8 @@ fn checked(descriptor: OwnedFd) -> Result<(File, FileId), Unopened> {
     }))
 }
 
-/// A daemon may have closed the first three; a library that prints to "standard error" must not meet a lock file.
+/// A daemon may have closed the first three; a library that prints to "standard error" must not meet a lock
+/// file.
 fn above_stdio(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
     if descriptor.as_raw_fd() > 2 {
         return Ok(descriptor);
@@ -174,12 +176,15 @@ pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
     locked
 }
 
-/// Takes both locks, and waits for them in the kernel. Signals do not end the wait. Nothing is held after an error.
+/// Takes both locks, and waits for them in the kernel. Signals do not end the wait. Nothing is held after an
+/// error.
 ///
-/// Whoever waits stands in the gate: a writer alone, readers together. So a writer waits only for the readers that are
-/// in already, and for none that comes later. A writer leaves the gate when it lets go, readers when they are in.
+/// Whoever waits stands in the gate: a writer alone, readers together. So a writer waits only for the readers
+/// that are in already, and for none that comes later. A writer leaves the gate when it lets go, readers when
+/// they are in.
 ///
-/// Who is not `wanted` any more stands in nobody's way: it leaves the gate, and lets go of what it gets. `false` then.
+/// Who is not `wanted` any more stands in nobody's way: it leaves the gate, and lets go of what it gets.
+/// `false` then.
 pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn() -> bool) -> io::Result<bool> {
     let locked = lock_in_steps(file, sharing, wanted);
     if !matches!(locked, Ok(true)) {
@@ -204,15 +209,15 @@ fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn() -> bool) -> io
     Ok(true)
 }
 
-/// Lets both locks go, also those that a forked child has inherited. The record lock goes first: those who wait for
-/// both wait for that, and by the time they have woken up the other one has gone too.
+/// Lets both locks go, also those that a forked child has inherited. The record lock goes first: those who
+/// wait for both wait for that, and by the time they have woken up the other one has gone too.
 pub(super) fn unlock(file: &File) -> io::Result<()> {
     let record = set_record(file, Range::Both, libc::F_UNLCK);
     retried_io(|| FileExt::unlock(file)).and(record)
 }
 
-/// The one who is alone lets others share, without a moment in which nobody holds the file: on Linux both calls
-/// replace the lock in one step.
+/// The one who is alone lets others share, without a moment in which nobody holds the file: on Linux both
+/// calls replace the lock in one step.
 pub(super) fn share(file: &File) -> io::Result<()> {
     flock(file, Sharing::Shared)?;
     set_record(file, Range::Lock, libc::F_RDLCK)?;
@@ -274,7 +279,8 @@ fn flock(file: &File, sharing: Sharing) -> io::Result<()> {
 enum Range {
     /// All but the last ones: what meets everybody who locks the whole file.
     Lock,
-    /// A byte behind them, where those stand who wait. Who locks the whole file meets it too, and waits behind them.
+    /// A byte behind them, where those stand who wait. Who locks the whole file meets it too, and waits
+    /// behind them.
     Gate,
     /// The lock and the gate.
     Both,

@@ -1,7 +1,7 @@
 //! Taking a lock file away without taking a lock away from anybody.
 //!
-//! Acquirers of this crate look, after locking, whether the path still leads to their file; oslo.concurrency and
-//! `flock(1)` do not. So a file is removed only when nobody else has it open:
+//! Acquirers of this crate look, after locking, whether the path still leads to their file; oslo.concurrency
+//! and `flock(1)` do not. So a file is removed only when nobody else has it open:
 //!
 //! 1. Take the lock, in this process and on the file, and see that the path leads to that file.
 //! 2. Take a write lease (`fcntl(2)`, *Leases*): the kernel grants it only if nobody else has the file open.
@@ -9,8 +9,8 @@
 //! 3. Rename the file aside, so that nobody finds it by its name any more.
 //! 4. Ask whether somebody came between 2 and 3. If so, rename it back; otherwise unlink it.
 //!
-//! A broken lease sends a signal to the owner of the descriptor. The owner is set to a thread that has ended: the
-//! signal goes nowhere.
+//! A broken lease sends a signal to the owner of the descriptor. The owner is set to a thread that has ended:
+//! the signal goes nowhere.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd};
@@ -48,7 +48,8 @@ pub enum Removal {
     Busy,
     /// Nobody holds the lock, but somebody else has the file open and may be about to lock it.
     InUse,
-    /// It is left alone for this reason: it is not a lock file, or the file system cannot tell who has it open.
+    /// It is left alone for this reason: it is not a lock file, or the file system cannot tell who has it
+    /// open.
     Refused(&'static str),
 }
 
@@ -214,8 +215,8 @@ fn own_by_thread_that_ends(descriptor: libc::c_int) -> nix::Result<()> {
     let own = move || {
         // SAFETY: gettid(2) cannot fail and takes nothing.
         let owner = FOwner { kind: F_OWNER_TID, id: unsafe { libc::gettid() } };
-        // SAFETY: `F_SETOWN_EX` reads one `struct f_owner_ex` (fcntl(2)), which `owner` is, and the descriptor is
-        // open until the thread has been joined.
+        // SAFETY: `F_SETOWN_EX` reads one `struct f_owner_ex` (fcntl(2)), which `owner` is, and the
+        // descriptor is open until the thread has been joined.
         Errno::result(unsafe { libc::fcntl(descriptor, F_SETOWN_EX, &raw const owner) }).map(drop)
     };
     let thread = std::thread::Builder::new().spawn(own).map_err(|_| Errno::EAGAIN)?;

@@ -1,11 +1,13 @@
 //! Waiting for a file without blocking the caller: a waiter thread blocks in the kernel in its place.
 //!
-//! The thread waits on a descriptor of its own, so that it keeps its place in the kernel's order and is woken once,
-//! by any kind of holder and also by the death of one. A wait that is given up leaves its thread in the kernel:
-//! there is no way to call it back without signals. The next wait for the same file takes the errand up again,
-//! place in the order included; if there is none, the thread lets the file go in the moment it gets it.
+//! The thread waits on a descriptor of its own, so that it keeps its place in the kernel's order and is woken
+//! once, by any kind of holder and also by the death of one. A wait that is given up leaves its thread in the
+//! kernel: there is no way to call it back without signals. The next wait for the same file takes the errand
+//! up again, place in the order included; if there is none, the thread lets the file go in the moment it gets
+//! it.
 //!
-//! There are at most [`MOST`] waiter threads in a process. Waits beyond that look at their file [`EVERY`] so often.
+//! There are at most [`MOST`] waiter threads in a process. Waits beyond that look at their file [`EVERY`] so
+//! often.
 
 use std::collections::VecDeque;
 use std::fs::File;
