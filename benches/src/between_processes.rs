@@ -117,7 +117,8 @@ fn named(way: &str, directory: &Path) -> io::Result<Lock> {
     Ok(if way.contains("timeout") { lock.timeout(Duration::from_secs(60)) } else { lock })
 }
 
-/// The child: waits for the lock each time a byte comes in, and answers with the nanoseconds since the release.
+/// The child: waits for the lock each time a byte comes in, and answers with the nanoseconds since the
+/// release.
 fn wait(way: &str, directory: &Path) -> io::Result<()> {
     let time = File::open(directory.join("time"))?;
     let (file, lock) = (bare(directory)?, named(way, directory)?);

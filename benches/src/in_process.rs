@@ -1,4 +1,5 @@
-//! The in-process half beside `parking_lot` and tokio: `cargo run --release -p lockutils-benches --bin in-process`.
+//! The in-process half beside `parking_lot` and tokio:
+//! `cargo run --release -p lockutils-benches --bin in-process`.
 
 use std::hint::black_box;
 use std::time::Duration;

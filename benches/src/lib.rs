@@ -1,5 +1,5 @@
-//! How the benchmarks measure: rounds in which all cases take turns, and medians over the rounds. Times are those of
-//! one machine at one moment; what counts is their ratio within a run.
+//! How the benchmarks measure: rounds in which all cases take turns, and medians over the rounds. Times are
+//! those of one machine at one moment; what counts is their ratio within a run.
 
 #![expect(
     clippy::cast_precision_loss,

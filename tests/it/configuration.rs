@@ -107,7 +107,8 @@ fn without_a_directory_there_is_no_external_lock() {
     }
 }
 
-/// An empty directory of a call is no directory: as in oslo, where it counts as unset, the configured one is used.
+/// An empty directory of a call is no directory: as in oslo, where it counts as unset, the configured one is
+/// used.
 #[test]
 fn empty_texts_count_as_unset() {
     let configured = directory();

@@ -287,7 +287,8 @@ impl Visit for Text<'_> {
     }
 }
 
-/// The guard may have moved to another thread, which lets go in time. So it is a warning, and the wait goes on.
+/// The guard may have moved to another thread, which lets go in time. So it is a warning, and the wait goes
+/// on.
 #[test]
 fn a_guard_that_may_have_moved_is_a_warning() {
     let (locks, warnings) = (own(), Warnings::default());

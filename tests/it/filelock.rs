@@ -1,7 +1,8 @@
-//! What is worth copying of filelock's tests, by their names, and of those of tooz and cinder that concern lock files.
+//! What is worth copying of filelock's tests, by their names, and of those of tooz and cinder that concern
+//! lock files.
 //!
-//! A name that upstream shortens with dots stands here in full. What is about its other kinds of lock (marker files,
-//! leases, `SQLite`) has no counterpart.
+//! A name that upstream shortens with dots stands here in full. What is about its other kinds of lock (marker
+//! files, leases, `SQLite`) has no counterpart.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -130,7 +131,8 @@ fn contender_does_not_fchmod() {
     }
 }
 
-/// A file that is there is opened without `O_CREAT`, which a sticky directory refuses for the file of another user.
+/// A file that is there is opened without `O_CREAT`, which a sticky directory refuses for the file of another
+/// user.
 #[test]
 fn permission_error_fallback_without_o_creat() {
     let log = calls("permission_error_fallback_without_o_creat", false);
@@ -240,8 +242,8 @@ fn singleton_deleted_when_no_external_references_exist() {
     assert_eq!(place.locks().len(), 0);
 }
 
-/// Upstream keeps the lock when the kernel refuses to unlock. Here the file is closed, which lets go too, and the
-/// error is told; dropping the guard does the same without it.
+/// Upstream keeps the lock when the kernel refuses to unlock. Here the file is closed, which lets go too, and
+/// the error is told; dropping the guard does the same without it.
 #[test]
 fn release_keeps_lock_held_when_unlock_fails() {
     for (call, when) in [("flock", "2"), ("fcntl", "2")] {
@@ -296,8 +298,8 @@ fn child_interpreter_exit_preserves_parent_lock() {
     assert!(place.try_acquire("lock").is_some());
 }
 
-/// Upstream refuses a handle that was inherited while it was not held. Here the child opens the file anew, so that
-/// its parent, with the same handle, finds it busy.
+/// Upstream refuses a handle that was inherited while it was not held. Here the child opens the file anew, so
+/// that its parent, with the same handle, finds it busy.
 #[test]
 fn inherited_idle_lock_rejects_acquire() {
     let place = Place::new("inherited_idle_lock_rejects_acquire");

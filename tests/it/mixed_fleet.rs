@@ -37,8 +37,9 @@ fn race(fleet: Vec<Command>) {
     }
 }
 
-/// Two of each of the three kinds: nothing is lost of what ours and oslo's share, nor of what ours and flock's share.
-/// (Those two do not exclude each other, with us or without us, so each kind has a counter of its own.)
+/// Two of each of the three kinds: nothing is lost of what ours and oslo's share, nor of what ours and
+/// flock's share. (Those two do not exclude each other, with us or without us, so each kind has a counter of
+/// its own.)
 #[test]
 fn six_processes_of_three_kinds_lose_nothing() {
     let place = Place::new("six_processes_of_three_kinds_lose_nothing");
@@ -54,8 +55,8 @@ fn six_processes_of_three_kinds_lose_nothing() {
     assert_eq!((oslo.value(), flock.value()), (4 * TIMES, 4 * TIMES));
 }
 
-/// The control: oslo.concurrency and flock(2) do not exclude each other, so that this way of counting would show a
-/// lock that excludes only one of them.
+/// The control: oslo.concurrency and flock(2) do not exclude each other, so that this way of counting would
+/// show a lock that excludes only one of them.
 #[test]
 fn without_ours_oslo_and_flock_lose_some() {
     let place = Place::new("without_ours_oslo_and_flock_lose_some");

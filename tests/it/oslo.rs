@@ -1,5 +1,5 @@
-//! The tests of oslo.concurrency's lockutils, one for one and by their names: `test_lockutils.py`, and at the end
-//! `test_lockutils_eventlet.py`, whose green threads are tasks on one thread here.
+//! The tests of oslo.concurrency's lockutils, one for one and by their names: `test_lockutils.py`, and at the
+//! end `test_lockutils_eventlet.py`, whose green threads are tasks on one thread here.
 //!
 //! Three are left out, `main`, `return_value_maintained` and `direct_call_explodes`: they test the program
 //! `lockutils-wrapper`, which this crate does not have.
@@ -29,8 +29,8 @@ fn is_free(lock: &Lock) -> bool {
     lock.try_acquire().expect("a lock that can be tried").is_some()
 }
 
-/// Fifty processes that lock fifty files each while they have the lock `external`, whose directory is `locks`: none
-/// meets another one's locks.
+/// Fifty processes that lock fifty files each while they have the lock `external`, whose directory is
+/// `locks`: none meets another one's locks.
 pub(crate) fn fifty_processes_do_not_collide(place: &Place, locks: &Path) {
     let files = place.file("files").display().to_string();
     let start =
@@ -105,7 +105,8 @@ fn lock_internal_fair() {
     assert_eq!(order.into_inner().expect("no panic"), (0..10).collect::<Vec<_>>());
 }
 
-/// Upstream refuses a fair lock of another collection; here each registry has fair locks, and fair semaphores.
+/// Upstream refuses a fair lock of another collection; here each registry has fair locks, and fair
+/// semaphores.
 #[test]
 fn fair_lock_with_semaphore() {
     let locks = internal_locks();
@@ -382,8 +383,8 @@ fn interthread_nonblocking_internal_lock() {
     assert_eq!(ran.load(SeqCst), 1);
 }
 
-/// What stands in the file stays, and opening and closing it in the holder does not take the lock away (which is what
-/// happens to oslo's own).
+/// What stands in the file stays, and opening and closing it in the holder does not take the lock away (which
+/// is what happens to oslo's own).
 #[test]
 fn non_destructive() {
     let place = Place::new("non_destructive");

@@ -1,7 +1,8 @@
-//! One lock for a mixed fleet: a lock file that is taken here excludes, and is excluded by, the programs of others.
+//! One lock for a mixed fleet: a lock file that is taken here excludes, and is excluded by, the programs of
+//! others.
 //!
-//! The table is generated: every peer × alone and shared × read and write × both directions. Two share when both
-//! want to share; everything else excludes.
+//! The table is generated: every peer × alone and shared × read and write × both directions. Two share when
+//! both want to share; everything else excludes.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Several processes and one lock: what dies, forks, waits, goes away or fails, and what the kernel is asked for.
+//! Several processes and one lock: what dies, forks, waits, goes away or fails, and what the kernel is asked
+//! for.
 
 mod clean;
 mod count;

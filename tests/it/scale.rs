@@ -127,8 +127,8 @@ impl Oracle {
     }
 }
 
-/// Sixteen threads take names that live for one turn only, in every way. Several registries share a directory, as
-/// processes do.
+/// Sixteen threads take names that live for one turn only, in every way. Several registries share a
+/// directory, as processes do.
 fn hammer(registries: &[Locks], external: bool, names: usize, turns: usize) {
     let (oracle, seed) = (Oracle::new(names), seed());
     let workers: Vec<_> = (0..16)
@@ -200,7 +200,8 @@ fn registries_of_one_directory() {
     hammer(&registries, true, 50, 3_000);
 }
 
-/// The last one lets go in the moment in which the next one looks the name up: there must be one lock, never two.
+/// The last one lets go in the moment in which the next one looks the name up: there must be one lock, never
+/// two.
 #[test]
 fn the_last_drop_meets_the_next_look_up() {
     let (locks, oracle) = (own(), Oracle::new(1));
@@ -250,7 +251,8 @@ fn the_registry_is_looked_at_while_it_changes() {
         })
         .collect();
     for _ in 0..200 {
-        // A name that comes while the table is walked may be counted beside the one that its thread had before.
+        // A name that comes while the table is walked may be counted beside the one that its thread had
+        // before.
         let len = locks.len();
         assert!(len <= 4 * 64, "{len} names of 4 threads");
         locks.shrink();

@@ -11,8 +11,8 @@ use nix::unistd::Pid;
 
 use crate::wait::{BOUND, eventually};
 
-/// A process that takes a lock on behalf of a test. It is told so by lines on its standard input, answers by lines on
-/// its standard output, and lets go and ends when its standard input is closed:
+/// A process that takes a lock on behalf of a test. It is told so by lines on its standard input, answers by
+/// lines on its standard output, and lets go and ends when its standard input is closed:
 ///
 /// | told | does | answers |
 /// |---|---|---|
@@ -161,7 +161,8 @@ impl Child {
         self.lines.iter().collect()
     }
 
-    /// Kills it with SIGKILL, and returns when it is dead. Its standard input stays open for those whom it has started.
+    /// Kills it with SIGKILL, and returns when it is dead. Its standard input stays open for those whom it
+    /// has started.
     ///
     /// # Panics
     ///

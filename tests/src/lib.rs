@@ -1,5 +1,6 @@
-//! Fixtures of the suites: a lock directory of one's own, real processes that take locks, and the programs of other
-//! projects that must be excluded. Every wait has a bound, and nothing is skipped: what is missing is an error.
+//! Fixtures of the suites: a lock directory of one's own, real processes that take locks, and the programs of
+//! other projects that must be excluded. Every wait has a bound, and nothing is skipped: what is missing is
+//! an error.
 
 mod child;
 mod counter;

@@ -133,8 +133,8 @@ impl Place {
         command.env("LOCKUTILS_LOCK_PATH", self.path()).env_remove("LOCKUTILS_LOCK_FILE_PREFIX");
     }
 
-    /// Another process of ours that can take the lock; see [`Child`] for what it can be told. `words` are the options
-    /// of the lock: `read`, `fair`, `async`, `timeout=MS`.
+    /// Another process of ours that can take the lock; see [`Child`] for what it can be told. `words` are the
+    /// options of the lock: `read`, `fair`, `async`, `timeout=MS`.
     #[track_caller]
     pub fn actor(&self, name: &str, words: &[&str]) -> Child {
         self.helper(&[&["actor", name], words].concat())
@@ -164,7 +164,8 @@ impl Place {
         waiter
     }
 
-    /// How many wait in the kernel for a lock on the file, of whatever kind: the lines with an arrow of `/proc/locks`.
+    /// How many wait in the kernel for a lock on the file, of whatever kind: the lines with an arrow of
+    /// `/proc/locks`.
     ///
     /// # Panics
     ///

@@ -1,5 +1,5 @@
-//! The ini files of oslo: what a Python service reads from them, a Rust service beside it has to read too, or the
-//! two use two directories.
+//! The ini files of oslo: what a Python service reads from them, a Rust service beside it has to read too, or
+//! the two use two directories.
 
 use std::path::PathBuf;
 

@@ -30,7 +30,8 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The seed of a random test: from `LOCKUTILS_SEED`, or a new one. It is printed, so that a failure can be repeated.
+/// The seed of a random test: from `LOCKUTILS_SEED`, or a new one. It is printed, so that a failure can be
+/// repeated.
 pub(crate) fn seed() -> u64 {
     let set = std::env::var("LOCKUTILS_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = set.unwrap_or_else(rand::random);

@@ -61,7 +61,8 @@ impl Ask {
 
 pub(crate) const PERMITS: u32 = 2;
 
-/// Takes what was asked for, runs the body while it is held, and lets go. `Ok(false)`: busy, and nothing has run.
+/// Takes what was asked for, runs the body while it is held, and lets go. `Ok(false)`: busy, and nothing has
+/// run.
 type Take = fn(&Ask, &mut dyn FnMut()) -> Result<bool, Error>;
 
 /// One way to take a lock.

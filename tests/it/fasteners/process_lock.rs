@@ -115,8 +115,8 @@ fn bad_acquire() {
     assert!(line.starts_with("error io: cannot lock"), "{line}");
 }
 
-/// A second acquire of one handle: a try finds it busy, a wait with a limit ends by that, and a thread that would wait
-/// for itself is told. One guard that is dropped is all that there is to let go.
+/// A second acquire of one handle: a try finds it busy, a wait with a limit ends by that, and a thread that
+/// would wait for itself is told. One guard that is dropped is all that there is to let go.
 #[test]
 fn lock_twice() {
     let place = Place::new("lock_twice");

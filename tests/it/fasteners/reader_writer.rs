@@ -7,8 +7,8 @@ use lockutils_tests::{Child, Place};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Lets processes come in and go out, each as its words say, and returns how many visits there were. While somebody
-/// writes, nobody else may be inside.
+/// Lets processes come in and go out, each as its words say, and returns how many visits there were. While
+/// somebody writes, nobody else may be inside.
 fn visits(test: &str, times: usize, visitors: &[&str]) -> usize {
     let place = Place::new(test);
     let log = place.file("log").display().to_string();

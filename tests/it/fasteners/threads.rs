@@ -1,5 +1,5 @@
-//! `test_lock.py`: readers and writers of one process. What ends in `ctx` there uses closures here, and what ends in
-//! `plain` uses guards.
+//! `test_lock.py`: readers and writers of one process. What ends in `ctx` there uses closures here, and what
+//! ends in `plain` uses guards.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

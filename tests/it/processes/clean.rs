@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lockutils_tests::{Child, Place, python};
 
-/// One directory with a file of every kind: each stands in the report where it belongs, and only the unused ones are
-/// gone.
+/// One directory with a file of every kind: each stands in the report where it belongs, and only the unused
+/// ones are gone.
 #[test]
 fn every_file_is_reported_once() {
     let place = Place::new("every_file_is_reported_once");

@@ -102,8 +102,8 @@ const CALLS: [&str; 8] = [
     "?unlinkat",
 ];
 
-/// Runs the helper program again and again, and kills it at the first, second, and so on of each of these calls that
-/// concern the file, until it survives. Says how often it was killed.
+/// Runs the helper program again and again, and kills it at the first, second, and so on of each of these
+/// calls that concern the file, until it survives. Says how often it was killed.
 fn killed_at_every_call(test: &str, verb: &str, survives: &str, check: impl Fn(&Place, &str)) -> usize {
     let killed_at = |call: &str, number: u32| {
         let place = Place::new(test);
@@ -134,7 +134,8 @@ fn a_kill_at_any_system_call_leaves_nothing() {
     assert!(kills > 6, "{kills} calls");
 }
 
-/// The same for the removal of a lock file: whoever comes next has one lock with all others, and can remove the file.
+/// The same for the removal of a lock file: whoever comes next has one lock with all others, and can remove
+/// the file.
 #[test]
 fn a_remover_that_is_killed_splits_nothing() {
     let kills = killed_at_every_call(

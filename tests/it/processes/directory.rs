@@ -14,7 +14,8 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
-/// A cleaner or a reboot takes the directory away while the service goes on: whoever comes next meets in the new one.
+/// A cleaner or a reboot takes the directory away while the service goes on: whoever comes next meets in the
+/// new one.
 #[test]
 fn a_renewed_directory_is_noticed() {
     let place = Place::new("a_renewed_directory_is_noticed");

@@ -94,8 +94,8 @@ fn a_half_taken_lock_is_undone() {
 /// A call that looks at the lock file or its descriptor, under each of its names.
 const STAT: &str = "?newfstatat,?fstat,?lstat,?statx";
 
-/// Wherever in a series of acquires by one handle, which keeps its file open, a call fails once: that acquire is an
-/// error, and nothing is held after it.
+/// Wherever in a series of acquires by one handle, which keeps its file open, a call fails once: that acquire
+/// is an error, and nothing is held after it.
 #[test]
 fn one_failure_leaves_nothing_held() {
     for call in [STAT, "openat", "flock", "fcntl"] {

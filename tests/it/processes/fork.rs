@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lockutils_tests::Place;
 
-/// The child has inherited the guard and drops it: the lock stays the parent's, and the child itself finds it busy.
+/// The child has inherited the guard and drops it: the lock stays the parent's, and the child itself finds it
+/// busy.
 #[test]
 fn a_child_that_drops_the_guard_takes_nothing_away() {
     let place = Place::new("a_child_that_drops_the_guard_takes_nothing_away");
@@ -40,7 +41,8 @@ fn a_child_waits_with_threads_of_its_own() {
     assert!(place.comes_free("job", Duration::from_secs(10)));
 }
 
-/// What the parent reads is the parent's: a child that reads too has a lock of its own, which outlives the parent's.
+/// What the parent reads is the parent's: a child that reads too has a lock of its own, which outlives the
+/// parent's.
 #[test]
 fn a_child_that_reads_has_a_lock_of_its_own() {
     let place = Place::new("a_child_that_reads_has_a_lock_of_its_own");

@@ -75,8 +75,8 @@ fn a_waiting_task_does_not_block_its_thread() {
     });
 }
 
-/// A future that is dropped while its thread waits in the kernel gives the wait up for good: the next one waits, and
-/// gets the lock.
+/// A future that is dropped while its thread waits in the kernel gives the wait up for good: the next one
+/// waits, and gets the lock.
 #[test]
 fn a_cancelled_task_leaves_the_lock_to_the_next() {
     let place = Place::new("a_cancelled_task_leaves_the_lock_to_the_next");
@@ -193,8 +193,8 @@ fn a_stopped_holder_is_waited_for_in_vain() {
     assert!(place.comes_free("job", LATE));
 }
 
-/// There are more files to wait for than a process has threads for that: all waits end well, and the threads have a
-/// bound.
+/// There are more files to wait for than a process has threads for that: all waits end well, and the threads
+/// have a bound.
 #[test]
 fn more_waits_than_threads() {
     let place = Place::new("more_waits_than_threads");
@@ -205,7 +205,8 @@ fn more_waits_than_threads() {
     child.finish();
 }
 
-/// The thread has the lock in this process, and only now needs the file, which another process has: a try says so.
+/// The thread has the lock in this process, and only now needs the file, which another process has: a try
+/// says so.
 #[test]
 fn a_second_level_that_needs_the_file_can_be_tried() {
     let place = Place::new("a_second_level_that_needs_the_file_can_be_tried");

@@ -54,8 +54,8 @@ fn an_open_file_is_in_use() {
     assert_eq!(removal(&place), Removal::Removed);
 }
 
-/// oslo.concurrency polls and `flock(1)` sleeps, both on a file that they have opened before. Stopped in between,
-/// they hold nothing and will lock that very file when they go on.
+/// oslo.concurrency polls and `flock(1)` sleeps, both on a file that they have opened before. Stopped in
+/// between, they hold nothing and will lock that very file when they go on.
 #[test]
 fn a_file_that_a_peer_is_about_to_lock_is_in_use() {
     for kind in ["oslo", "fasteners", "flock", "flock(1)"] {
@@ -78,8 +78,8 @@ fn a_file_that_a_peer_is_about_to_lock_is_in_use() {
     }
 }
 
-/// A file that is removed by hand while somebody waits on it: the waiter gets a lock on the file that is there, not
-/// on the one that it has opened, in every way to wait.
+/// A file that is removed by hand while somebody waits on it: the waiter gets a lock on the file that is
+/// there, not on the one that it has opened, in every way to wait.
 #[test]
 fn a_removed_file_does_not_split() {
     for words in [&[][..], &["timeout=25000"], &["async"], &["read"]] {

@@ -64,8 +64,8 @@ fn a_downgraded_lock_shares_with_other_processes() {
     assert!(writer.try_take());
 }
 
-/// Two processes that read by turns, so that there is always one inside, do not keep a writer out for ever: sooner or
-/// later the next reader has to wait behind it.
+/// Two processes that read by turns, so that there is always one inside, do not keep a writer out for ever:
+/// sooner or later the next reader has to wait behind it.
 #[test]
 fn readers_of_other_processes_do_not_starve_a_writer() {
     for words in [&[][..], &["timeout=25000"], &["async"]] {

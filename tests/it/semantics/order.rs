@@ -103,8 +103,8 @@ fn greedy(lock: &Lock, stop: &Arc<AtomicBool>, turns: &Arc<AtomicUsize>) -> Work
     })
 }
 
-/// A stream of readers that overlap never leaves the lock free. The writer gets in all the same: it is passed by
-/// no reader that comes after it.
+/// A stream of readers that overlap never leaves the lock free. The writer gets in all the same: it is passed
+/// by no reader that comes after it.
 #[test]
 fn a_writer_is_not_starved_by_readers() {
     let (_directory, locks) = placed();
@@ -222,8 +222,8 @@ fn permits_are_given_in_the_order_of_arrival() {
     assert_eq!(*order.lock().expect("nobody panics with it"), [0, 1, 2, 3, 4, 5]);
 }
 
-/// Whoever is first in the queue is passed a few times at most, whatever else goes on: here the one who passes it also
-/// shares the lock for a while, and somebody behind it gives up each time.
+/// Whoever is first in the queue is passed a few times at most, whatever else goes on: here the one who
+/// passes it also shares the lock for a while, and somebody behind it gives up each time.
 #[test]
 fn the_first_in_the_queue_is_passed_a_few_times_at_most() {
     let lock = own().lock("x");

@@ -129,7 +129,8 @@ fn semaphores_of_several_names_are_checked() {
     assert!(locks.is_empty());
 }
 
-/// The permits of a semaphore have no owner who could have one again: to say so is sound, to wait for oneself is not.
+/// The permits of a semaphore have no owner who could have one again: to say so is sound, to wait for oneself
+/// is not.
 #[test]
 fn a_reentrant_semaphore_does_not_wait_for_itself() {
     let locks = own();

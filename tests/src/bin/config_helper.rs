@@ -1,5 +1,5 @@
-//! A process of its own for the tests of the configuration, which a process has only once: carries out the scenario
-//! that is named by the first argument, with the other arguments, and prints what came of it.
+//! A process of its own for the tests of the configuration, which a process has only once: carries out the
+//! scenario that is named by the first argument, with the other arguments, and prints what came of it.
 
 use std::env;
 use std::path::Path;
@@ -51,8 +51,8 @@ fn told(result: Result<(), Error>) {
     }
 }
 
-/// A registry of the environment's configuration; the process-wide one, for an internal lock; and one for which code
-/// says what the environment could not.
+/// A registry of the environment's configuration; the process-wide one, for an internal lock; and one for
+/// which code says what the environment could not.
 fn new() {
     told(Locks::new(Config::from_env()).map(drop));
     let internal = lockutils::lock("x").acquire();
@@ -112,7 +112,8 @@ fn attribute_then_init(path: &str) {
 
 static NOVA: lockutils::Locks = lockutils::with_prefix("nova");
 
-/// A prefix that a registry says for itself does not depend on the configuration, but its locks were taken under one.
+/// A prefix that a registry says for itself does not depend on the configuration, but its locks were taken
+/// under one.
 fn prefix_then_init(path: &str) {
     drop(NOVA.lock("x").acquire());
     told(lockutils::init(Config::new().lock_path(path)));

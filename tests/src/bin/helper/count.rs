@@ -12,8 +12,8 @@ use crate::{say, wait_for_end};
 /// How long a process does something else between two additions: then nobody may have the lock file open.
 const ELSEWHERE: Duration = Duration::from_millis(3);
 
-/// Adds 1 `times` times in each of `threads=N` threads and `tasks=N` tasks, after a line of input. Several files,
-/// with commas between them, are all added to under the one lock.
+/// Adds 1 `times` times in each of `threads=N` threads and `tasks=N` tasks, after a line of input. Several
+/// files, with commas between them, are all added to under the one lock.
 pub(crate) fn count(name: &str, files: &str, times: &str, words: &[&str]) {
     let times: u32 = times.parse().expect("a number");
     let (threads, tasks) = (number(words, "threads="), number(words, "tasks="));
@@ -60,8 +60,8 @@ async fn in_task(lock: Lock, counters: Vec<Counter>, times: u32) {
     }
 }
 
-/// Adds until the end of the input, and says how often. The lock is a new one each time, so that its file is open
-/// only while it is wanted.
+/// Adds until the end of the input, and says how often. The lock is a new one each time, so that its file is
+/// open only while it is wanted.
 pub(crate) fn count_on(name: &str, file: &str) {
     let counter = Counter::at(file);
     let end = thread::spawn(wait_for_end);

@@ -77,7 +77,8 @@ pub(crate) fn child_exits(name: &str) {
     }
 }
 
-/// The child has inherited a handle whose file is open and free. It takes the lock by it; then the parent tries.
+/// The child has inherited a handle whose file is open and free. It takes the lock by it; then the parent
+/// tries.
 pub(crate) fn child_inherits_an_idle_lock(name: &str) {
     let lock = lockutils::lock(name).external();
     (0..2).for_each(|_| drop(lock.acquire().expect("the lock")));
@@ -113,8 +114,8 @@ pub(crate) fn parent_lets_go(name: &str) {
     }
 }
 
-/// A child that is forked after its parent has waited with a limit, on a thread that it does not inherit, waits
-/// with a limit too.
+/// A child that is forked after its parent has waited with a limit, on a thread that it does not inherit,
+/// waits with a limit too.
 pub(crate) fn child_waits(name: &str) {
     say(outcome(&Request::new(name, &["timeout=10"]).wait().map(Some)));
     match forked() {
@@ -132,8 +133,8 @@ fn hold(name: &str) -> LockGuard {
 }
 
 fn forked() -> ForkResult {
-    // SAFETY: the other threads of this program, if any, are waiter threads in a system call or asleep, which hold no
-    // lock of the allocator or of the standard output.
+    // SAFETY: the other threads of this program, if any, are waiter threads in a system call or asleep, which
+    // hold no lock of the allocator or of the standard output.
     unsafe { fork() }.expect("a child")
 }
 

@@ -1,5 +1,5 @@
-//! A program that does with locks what a test tells it. What it is to do stands in its arguments; the directory of the
-//! lock files in the environment. `lockutils_tests::Child` is its other side.
+//! A program that does with locks what a test tells it. What it is to do stands in its arguments; the
+//! directory of the lock files in the environment. `lockutils_tests::Child` is its other side.
 
 mod actor;
 mod count;

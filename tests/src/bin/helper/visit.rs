@@ -11,8 +11,8 @@ use crate::{say, standard};
 /// How many files everybody locks who has the lock.
 const FILES: u32 = 50;
 
-/// Comes in and goes out `times` times, and notes both in a file to which others append too. With the word `mixed`
-/// it reads and writes by turns.
+/// Comes in and goes out `times` times, and notes both in a file to which others append too. With the word
+/// `mixed` it reads and writes by turns.
 pub(crate) fn visit(name: &str, log: &str, times: &str, words: &[&str]) {
     let times: u32 = times.parse().expect("a number");
     let mut log = File::options().append(true).create(true).open(log).expect("a log");
