@@ -14,6 +14,11 @@ mod options;
 mod template;
 mod value;
 
+/// The snippet of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// Runs the body of a function under a named lock: one caller at a time.
 ///
 /// It goes on functions and methods, async or not, on default methods and implementations of traits, on
@@ -116,7 +121,7 @@ mod value;
 ///
 /// - returned, when the return type is written `Result<..>` (or `io::Result<..>`, or any path that ends so),
 ///   through its `From<lockutils::Error>`. `io::Error` and `Box<dyn Error>` have it. When it is missing, it
-///   does not compile;
+///   does not compile: write it, or `on_error` where the error is a type of another crate, such as `String`;
 /// - the text of a panic, on every other return type, and with `on_error = panic`;
 /// - given to the function of `on_error = path::to::function`, which returns what is to be returned.
 ///
@@ -153,7 +158,8 @@ mod value;
 ///
 /// # Async
 ///
-/// In an `async fn` the lock is awaited, on every runtime, and held across every `.await` of the body; the
+/// In an `async fn` the lock is awaited, on every runtime, and held across every `.await` of the body; a
+/// `timeout` is exact with the feature `async` of `lockutils`, and may be 20 ms late without it. The
 /// future stays `Send`. A function that returns a future is guarded inside of it when its body ends in
 /// `async { .. }`, `Box::pin(async { .. })` or one of them with `.boxed()`, which is what `#[async_trait]`
 /// and `#[async_recursion]` make. Its name is then made when the function is called, and statements before
