@@ -125,8 +125,8 @@ pub fn locks() -> &'static Locks {
 ///
 /// # Errors
 ///
-/// - [`Error::is_already_initialized`] when it was called before, or when a lock was taken already whose
-///   identity would change: an external one, or any if the prefix changes.
+/// - [`Error::is_already_initialized`] when it was called before, or when a lock was taken already that would
+///   be another one from now on: an external one, or any if the prefix changes.
 /// - [`Error::is_config`] when the configuration cannot be used.
 ///
 /// ```
@@ -245,8 +245,9 @@ impl Locks {
         LockAll::new(names.into_iter().map(|name| self.lock(name)).collect())
     }
 
-    /// How many identities are in use: held, waited for, or kept by a handle. While others take and let go,
-    /// the number is that of no single moment.
+    /// How many locks are in use: held, waited for, or kept by a handle. What has one identity, which is its
+    /// full name and its directory, counts once. While others take and let go, the number is that of no
+    /// single moment.
     ///
     /// ```
     /// let locks = lockutils::Locks::new(lockutils::Config::new())?;
@@ -267,7 +268,7 @@ impl Locks {
                 .sum::<usize>()
     }
 
-    /// Whether no identity is in use.
+    /// Whether no lock is in use.
     ///
     /// ```
     /// assert!(lockutils::Locks::new(lockutils::Config::new())?.is_empty());
