@@ -116,21 +116,15 @@ impl LockFile {
         }
     }
 
-    /// Waits for the file on this thread.
-    pub(crate) fn acquire(&self, sharing: Sharing, limit: &Limit<'_>) -> Result<Result<(), Ended>, Error> {
-        if limit.is_over() {
-            return Ok(if self.try_acquire(sharing)? { Ok(()) } else { Err(Ended::Time) });
-        }
+    /// Waits for the file on this thread, after a try that has failed.
+    pub(crate) fn wait(&self, sharing: Sharing, limit: &Limit<'_>) -> Result<Result<(), Ended>, Error> {
         if !limit.is_none() {
             return limit
-                .block(self.acquire_async(sharing))
+                .block(self.wait_async(sharing))
                 .map_or_else(|ended| Ok(Err(ended)), |done| done.map(Ok));
         }
-        if self.try_acquire(sharing)? {
-            return Ok(Ok(()));
-        }
         let _turn = (sharing == Sharing::Shared).then(|| Turn::take(&self.turnstile));
-        while !self.try_acquire(sharing)? {
+        while !self.joins(sharing) {
             let opened = self.open_for_waiting()?;
             opened.lock(sharing, || true)?;
             if self.adopt(opened, sharing)? {
@@ -140,25 +134,31 @@ impl LockFile {
         Ok(Ok(()))
     }
 
-    /// Waits for the file in a task, or in a thread that has a limit. Dropping the future gives the wait up.
-    pub(crate) async fn acquire_async(&self, sharing: Sharing) -> Result<(), Error> {
-        if self.try_acquire(sharing)? {
-            return Ok(());
-        }
+    /// Waits for the file in a task, or in a thread that has a limit, after a try that has failed. Dropping the future
+    /// gives the wait up.
+    pub(crate) async fn wait_async(&self, sharing: Sharing) -> Result<(), Error> {
         let _turn =
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
-        while !self.try_acquire(sharing)? {
-            let Some(opened) = wait::run(self, sharing).await? else { continue };
-            if self.adopt(opened, sharing)? {
+        while !self.joins(sharing) {
+            let free = match wait::run(self, sharing).await? {
+                Some(opened) => self.adopt(opened, sharing)?,
+                None => self.try_acquire(sharing)?,
+            };
+            if free {
                 break;
             }
         }
         Ok(())
     }
 
+    /// One more reader, where readers have the file by now.
+    fn joins(&self, sharing: Sharing) -> bool {
+        sharing == Sharing::Shared && self.own().joins(sharing)
+    }
+
     /// Takes over a descriptor that has been locked. Says whether the path still leads to it.
     fn adopt(&self, opened: Opened, sharing: Sharing) -> Result<bool, Error> {
-        match opened.is_current() {
+        match opened.is_current_at_first() {
             Ok(true) => {}
             Ok(false) => {
                 self.directory.suspect();

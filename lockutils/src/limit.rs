@@ -50,12 +50,15 @@ impl<'a> Limit<'a> {
     }
 
     /// Whether there is no time left to wait.
-    pub(crate) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.end.is_some_and(|end| end <= Instant::now())
     }
 
-    /// Waits on this thread.
+    /// Waits on this thread; with no time left, `future` does not begin.
     pub(crate) fn block<F: Future>(&self, future: F) -> Result<F::Output, Ended> {
+        if self.is_over() {
+            return Err(Ended::Time);
+        }
         match self.cancel {
             None => park::block_on(future, self.end).ok_or(Ended::Time),
             Some(cancel) => park::block_on(unless(future, cancel.cancelled(), Ended::Cancel), self.end)
@@ -63,8 +66,11 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// Waits in a task.
+    /// Waits in a task; with no time left, `future` does not begin.
     pub(crate) async fn watch<F: Future>(&self, future: F) -> Result<F::Output, Ended> {
+        if self.is_over() {
+            return Err(Ended::Time);
+        }
         match self.cancel {
             None => self.watch_clock(future).await,
             Some(cancel) => {

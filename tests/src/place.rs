@@ -173,8 +173,10 @@ impl Place {
     pub fn waiters(&self, name: &str) -> usize {
         let Ok(file) = fs::metadata(self.file(name)) else { return 0 };
         let locks = fs::read_to_string("/proc/locks").expect("/proc/locks can be read");
-        let inode = format!(":{} ", file.ino());
-        locks.lines().filter(|line| line.contains("->") && line.contains(&inode)).count()
+        let device = file.dev();
+        let file =
+            format!(" {:02x}:{:02x}:{} ", nix::libc::major(device), nix::libc::minor(device), file.ino());
+        locks.lines().filter(|line| line.contains("->") && line.contains(&file)).count()
     }
 
     /// Waits until so many wait in the kernel.

@@ -6,6 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 
 use nix::errno::Errno;
 use parking_lot::Mutex;
@@ -111,16 +115,43 @@ impl Directory {
 /// An open lock file. What it holds is let go when it is dropped, in the process that opened it.
 pub(crate) struct Opened {
     file: File,
+    place: Arc<Place>,
+    process: u32,
+}
+
+/// Which file was opened, and by which path.
+pub(super) struct Place {
     id: FileId,
     path: PathBuf,
     at: CString,
-    process: u32,
+    /// Somebody has looked after the lock was taken, and the path led to the file.
+    confirmed: AtomicBool,
+}
+
+impl Place {
+    fn is_current(&self) -> Result<bool, Error> {
+        let there =
+            file::at(&self.at).map_err(|errno| Error::io_at("look at lock file", &self.path, errno))?;
+        Ok(there == Some(self.id))
+    }
+
+    /// Looks in place of the one who is going to ask. What cannot be confirmed is left to that one.
+    pub(super) fn confirm(&self) {
+        if matches!(self.is_current(), Ok(true)) {
+            self.confirmed.store(true, Release);
+        }
+    }
 }
 
 impl Opened {
     pub(super) fn new(file: File, id: FileId, path: PathBuf) -> Self {
         let at = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
-        Self { file, id, path, at, process: std::process::id() }
+        let place = Arc::new(Place { id, path, at, confirmed: AtomicBool::new(false) });
+        Self { file, place, process: std::process::id() }
+    }
+
+    pub(super) fn place(&self) -> &Arc<Place> {
+        &self.place
     }
 
     /// Whether this process opened it. A forked child shares the description with its parent, and its locks.
@@ -130,9 +161,12 @@ impl Opened {
 
     /// Whether the path still leads to this file: a lock on a removed file excludes nobody.
     pub(crate) fn is_current(&self) -> Result<bool, Error> {
-        let there =
-            file::at(&self.at).map_err(|errno| Error::io_at("look at lock file", &self.path, errno))?;
-        Ok(there == Some(self.id))
+        self.place.is_current()
+    }
+
+    /// The same for the first lock on this descriptor, which somebody else may have looked at already.
+    pub(super) fn is_current_at_first(&self) -> Result<bool, Error> {
+        if self.place.confirmed.load(Acquire) { Ok(true) } else { self.is_current() }
     }
 
     /// Takes the lock if it is free and the path leads to this file. `None`: the path leads elsewhere;
@@ -149,12 +183,12 @@ impl Opened {
     }
 
     pub(super) fn try_lock(&self, sharing: Sharing) -> Result<bool, Error> {
-        file::try_lock(&self.file, sharing).map_err(|error| Error::io_at("lock", &self.path, error))
+        file::try_lock(&self.file, sharing).map_err(|error| Error::io_at("lock", self.path(), error))
     }
 
     /// Waits in the kernel. `false`: it is not `wanted` any more, and not held.
     pub(super) fn lock(&self, sharing: Sharing, wanted: impl Fn() -> bool) -> Result<bool, Error> {
-        file::lock(&self.file, sharing, wanted).map_err(|error| Error::io_at("lock", &self.path, error))
+        file::lock(&self.file, sharing, wanted).map_err(|error| Error::io_at("lock", self.path(), error))
     }
 
     /// Another descriptor of the same open file: what is locked through one is locked through both.
@@ -166,7 +200,7 @@ impl Opened {
         if !self.is_mine() {
             return Ok(());
         }
-        file::share(&self.file).map_err(|error| Error::io_at("share", &self.path, error))
+        file::share(&self.file).map_err(|error| Error::io_at("share", self.path(), error))
     }
 
     /// In a forked child this does nothing: the lock is the parent's.
@@ -174,11 +208,11 @@ impl Opened {
         if !self.is_mine() {
             return Ok(());
         }
-        file::unlock(&self.file).map_err(|error| Error::io_at("unlock", &self.path, error))
+        file::unlock(&self.file).map_err(|error| Error::io_at("unlock", self.path(), error))
     }
 
     pub(super) fn is_flocked(&self) -> std::io::Result<bool> {
-        file::is_flocked(self.id)
+        file::is_flocked(self.place.id)
     }
 
     pub(super) fn file(&self) -> &File {
@@ -186,6 +220,6 @@ impl Opened {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        &self.place.path
     }
 }

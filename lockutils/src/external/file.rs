@@ -155,25 +155,36 @@ pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<FileId>> {
 
 /// Takes both locks if both are free and nobody waits who would be passed. Nothing is held otherwise.
 pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
-    // A writer takes the gate too, and keeps it: nobody passes those who wait.
-    let (gate, range) = match sharing {
-        Sharing::Alone => (true, Range::Both),
-        Sharing::Shared => (try_record(file, Range::Gate, libc::F_RDLCK)?, Range::Lock),
+    let locked = match sharing {
+        // The gate too, and until the end: nobody passes those who wait.
+        Sharing::Alone => try_both(file, Range::Both, sharing),
+        Sharing::Shared => try_through_gate(file, sharing),
     };
-    if !gate {
-        return Ok(false);
-    }
-    let locked = try_record(file, range, sharing.record()).and_then(|locked| {
-        let locked = locked && try_flock(file, sharing)?;
-        if locked && sharing == Sharing::Shared {
-            set_record(file, Range::Gate, libc::F_UNLCK)?;
-        }
-        Ok(locked)
-    });
-    if !matches!(locked, Ok(true)) {
+    if locked.is_err() {
         unlock(file)?;
     }
     locked
+}
+
+fn try_through_gate(file: &File, sharing: Sharing) -> io::Result<bool> {
+    if !try_record(file, Range::Gate, sharing.record())? {
+        return Ok(false);
+    }
+    let locked = try_both(file, Range::Lock, sharing)?;
+    leave_gate(file)?;
+    Ok(locked)
+}
+
+/// The record lock first. What is not held need not be let go.
+fn try_both(file: &File, range: Range, sharing: Sharing) -> io::Result<bool> {
+    if !try_record(file, range, sharing.record())? {
+        return Ok(false);
+    }
+    let locked = try_flock(file, sharing)?;
+    if !locked {
+        set_record(file, range, libc::F_UNLCK)?;
+    }
+    Ok(locked)
 }
 
 /// Takes both locks, and waits for them in the kernel. Signals do not end the wait. Nothing is held after an

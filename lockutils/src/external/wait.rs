@@ -144,9 +144,12 @@ impl Errand {
         match (&mut *progress, result) {
             (Progress::Wanted(waker), Some(result)) => {
                 let waker = waker.take();
+                let place = result.as_ref().ok().map(|opened| Arc::clone(opened.place()));
                 *progress = Progress::Done(result);
                 drop(progress);
                 waker.into_iter().for_each(Waker::wake);
+                // While the other one wakes up, there is time for the look at the path.
+                place.iter().for_each(|place| place.confirm());
             }
             // Wanted again at the last moment: then the wait begins anew.
             (Progress::Wanted(_), None) => {

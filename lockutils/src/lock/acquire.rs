@@ -150,13 +150,11 @@ impl Lock {
         let file = self.file(hold.cell())?;
         if let Some(file) = file {
             hold.claim(owner, place, Coarse::now());
-            let free = file.try_acquire(self.sharing())?;
-            has_waited |= !free;
-            if !free {
+            if !file.try_acquire(self.sharing())? {
+                has_waited = true;
                 trace::waiting_for_file(file.path(), place);
-            }
-            if !free && let Err(ended) = file.acquire(self.sharing(), &limit)? {
-                return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File));
+                file.wait(self.sharing(), &limit)?
+                    .map_err(|ended| self.gave_up(ended, hold.cell(), started, WaitOf::File))?;
             }
         }
         let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
@@ -167,11 +165,14 @@ impl Lock {
     /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether it is held
     /// now; `false` only if the caller does not wait.
     pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
-        let started = Instant::now();
-        if !waits {
-            return file.try_acquire(Sharing::Alone);
+        let (started, limit) = (Instant::now(), self.limit()?);
+        if file.try_acquire(Sharing::Alone)? {
+            return Ok(true);
         }
-        match file.acquire(Sharing::Alone, &self.limit()?)? {
+        if !waits {
+            return Ok(false);
+        }
+        match file.wait(Sharing::Alone, &limit)? {
             Ok(()) => Ok(true),
             Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
         }

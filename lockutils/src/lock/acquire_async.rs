@@ -9,7 +9,7 @@ use crate::clock::Coarse;
 use crate::error::Error;
 use crate::guard::LockGuard;
 use crate::internal::wait::Waiting;
-use crate::limit::{Ended, Limit};
+use crate::limit::Limit;
 use crate::registry::{CellRef, Hold, Owner, Taken};
 use crate::trace;
 
@@ -56,10 +56,7 @@ impl Lock {
         {
             has_waited = true;
             trace::waiting_for_file(file.path(), place);
-            if limit.is_over() {
-                return Err(self.gave_up(Ended::Time, hold.cell(), started, WaitOf::File));
-            }
-            match limit.watch(file.acquire_async(self.sharing())).await {
+            match limit.watch(file.wait_async(self.sharing())).await {
                 Ok(acquired) => acquired?,
                 Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
             }
