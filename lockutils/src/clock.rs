@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use nix::libc;
 
-/// A moment on the coarse monotonic clock of the system, in units of 2^20 ns (1.05 ms); 0 when nobody has looked.
+/// A moment on the coarse monotonic clock of the system, in units of 2^20 ns (1.05 ms); 0 when nobody has
+/// looked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Coarse(u64);
 
@@ -13,8 +14,8 @@ impl Coarse {
     #[inline]
     pub(crate) fn now() -> Self {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: clock_gettime(2) writes one `timespec`, which `time` is. It cannot fail for a clock that every
-        // Linux has; if it did, the time would be 0, which means unknown.
+        // SAFETY: clock_gettime(2) writes one `timespec`, which `time` is. It cannot fail for a clock that
+        // every Linux has; if it did, the time would be 0, which means unknown.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
         let nanos = time
             .tv_sec

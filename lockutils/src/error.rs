@@ -88,6 +88,29 @@ pub(crate) struct Wait {
     pub(crate) own: bool,
     /// It was the file that others held.
     pub(crate) external: bool,
+    pub(crate) others: Others,
+}
+
+/// What those in this process do with the lock who do not have it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    Read,
+    /// They have permits: all that there are, if the number is known.
+    HavePermits(Option<u32>),
+    /// They have just let go, or still stand before the one who has given up.
+    Come,
+}
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read => f.write_str("others in this process read it"),
+            Self::HavePermits(Some(1)) => f.write_str("its one permit is taken in this process"),
+            Self::HavePermits(Some(all)) => write!(f, "all its {all} permits are taken in this process"),
+            Self::HavePermits(None) => f.write_str("others in this process have permits of it"),
+            Self::Come => f.write_str("others in this process came first"),
+        }
+    }
 }
 
 impl Error {
@@ -537,7 +560,7 @@ impl fmt::Display for Wait {
             }
             Some((None, held)) => write!(f, "; {who} has held it for {}", Seconds(*held)),
             None if self.external => write!(f, "; another process holds its file"),
-            None => write!(f, "; others in this process read it or have its permits"),
+            None => write!(f, "; {}", self.others),
         }
     }
 }

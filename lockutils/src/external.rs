@@ -134,8 +134,8 @@ impl LockFile {
         Ok(Ok(()))
     }
 
-    /// Waits for the file in a task, or in a thread that has a limit, after a try that has failed. Dropping the future
-    /// gives the wait up.
+    /// Waits for the file in a task, or in a thread that has a limit, after a try that has failed. Dropping
+    /// the future gives the wait up.
     pub(crate) async fn wait_async(&self, sharing: Sharing) -> Result<(), Error> {
         let _turn =
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };

@@ -18,9 +18,9 @@ use crate::trace;
 
 /// A held lock. Dropping it lets go: first the file, then the threads and tasks of this process.
 ///
-/// It is owned and [`Send`]: store it, return it, send it to another thread or hold it across an `.await` (when it
-/// came from [`acquire_async`](crate::Lock::acquire_async) or not). It may be dropped anywhere: on any thread, while
-/// a panic unwinds, with or without a runtime. A panic does not poison the lock.
+/// It is owned and [`Send`]: store it, return it, send it to another thread or hold it across an `.await`
+/// (when it came from [`acquire_async`](crate::Lock::acquire_async) or not). It may be dropped anywhere: on
+/// any thread, while a panic unwinds, with or without a runtime. A panic does not poison the lock.
 ///
 /// - A guard that is forgotten ([`std::mem::forget`]) leaves the lock held until the process ends, and
 ///   [`Lock::is_locked`](crate::Lock::is_locked) says so.
@@ -49,8 +49,8 @@ unsafe impl Send for LockGuard {}
 unsafe impl Sync for LockGuard {}
 
 impl LockGuard {
-    /// The moment from which a guard counts that is taken now. A pinned guard is seen by nobody who could ask since
-    /// when, so it is not worth a look at the clock.
+    /// The moment from which a guard counts that is taken now. A pinned guard is seen by nobody who could ask
+    /// since when, so it is not worth a look at the clock.
     #[inline]
     pub(crate) fn since(owner: Owner) -> Coarse {
         if owner == Owner::Pinned { Coarse::default() } else { Coarse::now() }
@@ -162,8 +162,8 @@ impl LockGuard {
         self.stub.since().elapsed()
     }
 
-    /// Whether the lock no longer excludes other processes, because its file was removed or replaced by somebody who
-    /// did not take the lock for it. Always `false` for an internal lock.
+    /// Whether the lock no longer excludes other processes, because its file was removed or replaced by
+    /// somebody who did not take the lock for it. Always `false` for an internal lock.
     ///
     /// # Errors
     ///
@@ -178,12 +178,13 @@ impl LockGuard {
         self.file().map_or(Ok(false), |file| file.is_current().map(|current| !current))
     }
 
-    /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock and a
-    /// permit stay what they are.
+    /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock
+    /// and a permit stay what they are.
     ///
     /// # Errors
     ///
-    /// [`Error::is_io`] when the kernel refuses for the file of an external lock; the lock has been let go then.
+    /// [`Error::is_io`] when the kernel refuses for the file of an external lock; the lock has been let go
+    /// then.
     ///
     /// ```
     /// let lock = lockutils::lock("downgrade-example");

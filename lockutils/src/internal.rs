@@ -275,6 +275,11 @@ impl RawLock {
         word::is_held(self.word.load(Relaxed))
     }
 
+    /// As what those hold it who share it.
+    pub(crate) fn shared_as(&self) -> Option<HeldAs> {
+        word::shared_as(self.word.load(Relaxed))
+    }
+
     #[inline]
     pub(crate) fn is_write_held(&self) -> bool {
         word::is_write(self.word.load(Relaxed))

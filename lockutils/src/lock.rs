@@ -64,9 +64,9 @@ pub fn semaphore(name: impl AsRef<str>, permits: u32) -> Lock {
 
 /// A name and how it is to be taken.
 ///
-/// Made by [`lock`] or [`Locks::lock`](crate::Locks::lock); options chain; acquiring takes `&self`, so that it can be
-/// kept, shared between threads and used again and again. A kept one that is used more than once remembers its
-/// place in the registry, which makes it the fastest way to take a lock.
+/// Made by [`lock`] or [`Locks::lock`](crate::Locks::lock); options chain; acquiring takes `&self`, so that
+/// it can be kept, shared between threads and used again and again. A kept one that is used more than once
+/// remembers its place in the registry, which makes it the fastest way to take a lock.
 ///
 /// | option | what | default |
 /// |---|---|---|
@@ -80,14 +80,15 @@ pub fn semaphore(name: impl AsRef<str>, permits: u32) -> Lock {
 ///
 /// # Which way to wait
 ///
-/// [`acquire`](Self::acquire) blocks the thread, [`acquire_async`](Self::acquire_async) waits in a task on any runtime
-/// or none, [`try_acquire`](Self::try_acquire) never waits. They exclude each other and wait in one queue.
+/// [`acquire`](Self::acquire) blocks the thread, [`acquire_async`](Self::acquire_async) waits in a task on
+/// any runtime or none, [`try_acquire`](Self::try_acquire) never waits. They exclude each other and wait in
+/// one queue.
 ///
 /// # Fairness
 ///
-/// Without [`fair`](Self::fair), a thread that comes just when the lock is free may take it before those who wait.
-/// The first in the queue bears that a few times and then gets the next turn, so nobody starves. Readers never
-/// overtake anybody who waits, so a writer is not starved by readers, nor readers by writers.
+/// Without [`fair`](Self::fair), a thread that comes just when the lock is free may take it before those who
+/// wait. The first in the queue bears that a few times and then gets the next turn, so nobody starves.
+/// Readers never overtake anybody who waits, so a writer is not starved by readers, nor readers by writers.
 ///
 /// ```
 /// use std::time::Duration;
@@ -127,9 +128,10 @@ impl Lock {
 
     /// Excludes the other processes of this host too, by a lock file `lock_path/prefix-name`.
     ///
-    /// The threads and tasks of this process come first, then the file. The file stays when the lock is let go;
-    /// [`remove_file`](Self::remove_file) and [`Locks::clean`](crate::Locks::clean) remove files safely. With
-    /// [`disable_process_locking`](crate::Config::disable_process_locking) in the configuration, the lock is internal.
+    /// The threads and tasks of this process come first, then the file. The file stays when the lock is let
+    /// go; [`remove_file`](Self::remove_file) and [`Locks::clean`](crate::Locks::clean) remove files safely.
+    /// With [`disable_process_locking`](crate::Config::disable_process_locking) in the configuration, the
+    /// lock is internal.
     ///
     /// What else takes the same file is excluded: oslo.concurrency, fasteners, `flock(1)`, filelock,
     /// [`File::lock`](std::fs::File::lock).
@@ -160,8 +162,8 @@ impl Lock {
 
     /// Shares with other read locks of the name, and with nothing else.
     ///
-    /// A reader waits behind a writer that waits. A thread that already reads under a guard that cannot leave it
-    /// (attribute, [`run`](Self::run), re-entrant) passes it, since that writer waits for it.
+    /// A reader waits behind a writer that waits. A thread that already reads under a guard that cannot leave
+    /// it (attribute, [`run`](Self::run), re-entrant) passes it, since that writer waits for it.
     ///
     /// ```
     /// let one = lockutils::lock("read-example").read().acquire()?;
@@ -187,10 +189,10 @@ impl Lock {
         self.with(|options| options.set_mode(Mode::Write))
     }
 
-    /// Waits in strict order of arrival: nobody who comes later is let in earlier, and while this waits, nobody
-    /// overtakes anybody. Under contention that costs a change of threads for each turn. The order is that of this
-    /// process. Between processes the kernel wakes in the order of arrival, but a process that lets go and comes again at
-    /// once may be faster than the one that was woken; how often is not bounded.
+    /// Waits in strict order of arrival: nobody who comes later is let in earlier, and while this waits,
+    /// nobody overtakes anybody. Under contention that costs a change of threads for each turn. The order is
+    /// that of this process. Between processes the kernel wakes in the order of arrival, but a process that
+    /// lets go and comes again at once may be faster than the one that was woken; how often is not bounded.
     ///
     /// ```
     /// let guard = lockutils::lock("fair-example").fair().acquire()?;
@@ -203,8 +205,8 @@ impl Lock {
 
     /// Limits each wait. Zero is one try; what no clock can express is no limit.
     ///
-    /// With the feature `async`, the limit of an async wait is met within a millisecond; without it, such a wait looks
-    /// at the clock every 20 ms.
+    /// With the feature `async`, the limit of an async wait is met within a millisecond; without it, such a
+    /// wait looks at the clock every 20 ms.
     ///
     /// ```
     /// use std::time::Duration;
@@ -272,8 +274,8 @@ impl Lock {
         self.with(|options| options.rare().path = path.map(Into::into))
     }
 
-    /// Makes a name that is too long for a file short: its beginning and a 128-bit hash (FNV-1a) of the whole. Names
-    /// that fit stay as they are.
+    /// Makes a name that is too long for a file short: its beginning and a 128-bit hash (FNV-1a) of the
+    /// whole. Names that fit stay as they are.
     ///
     /// ```
     /// let guard = lockutils::lock("v".repeat(1000)).hashed().acquire()?;
@@ -284,8 +286,8 @@ impl Lock {
         self.with(Options::set_hashed)
     }
 
-    /// Lets the thread that has the lock take it again, at most `limit` times at once. Say it last: what it gives
-    /// has no options.
+    /// Lets the thread that has the lock take it again, at most `limit` times at once. Say it last: what it
+    /// gives has no options.
     ///
     /// ```
     /// let lock = lockutils::lock("reentrant-example").reentrant(2);
@@ -304,11 +306,11 @@ impl Lock {
     /// # Errors
     ///
     /// - [`Error::is_timeout`], [`Error::is_cancelled`]: the wait ended first.
-    /// - [`Error::is_would_deadlock`]: this thread has the lock under a guard that cannot have left it (attribute,
-    ///   [`run`](Self::run), re-entrant), and the call sets no limit of its own.
+    /// - [`Error::is_would_deadlock`]: this thread has the lock under a guard that cannot move to another
+    ///   (attribute, [`run`](Self::run), re-entrant), and the call sets no limit of its own.
     /// - [`Error::is_invalid_name`], [`Error::is_no_lock_path`], [`Error::is_mismatch`].
-    /// - [`Error::is_io`], [`Error::is_not_a_file`], [`Error::is_permission`], [`Error::is_unsupported`]: the lock
-    ///   file. It is never skipped.
+    /// - [`Error::is_io`], [`Error::is_not_a_file`], [`Error::is_permission`], [`Error::is_unsupported`]: the
+    ///   lock file. It is never skipped.
     ///
     /// Nothing is held then.
     ///
@@ -348,8 +350,9 @@ impl Lock {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives the place in the queue up and leaves nothing behind. A future that has been polled
-    /// keeps its place until it is ready or dropped: poll it or drop it, or it may hold up those behind it.
+    /// Dropping the future gives the place in the queue up and leaves nothing behind. A future that has been
+    /// polled keeps its place until it is ready or dropped: poll it or drop it, or it may hold up those
+    /// behind it.
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -365,8 +368,8 @@ impl Lock {
 
     /// Runs `body` under the lock, and says what it returned.
     ///
-    /// The guard cannot leave the thread, so taking the lock again inside `body` is refused at once instead of
-    /// waiting for ever.
+    /// The guard cannot leave the thread, so taking the lock again inside `body` is refused at once instead
+    /// of waiting for ever.
     ///
     /// # Errors
     ///
@@ -386,13 +389,13 @@ impl Lock {
         Ok(body())
     }
 
-    /// Removes the lock file, unless that could take the lock away from somebody: one who holds it, or one who has
-    /// the file open. Never waits. [`Locks::clean`](crate::Locks::clean) does it for many.
+    /// Removes the lock file, unless that could take the lock away from somebody: one who holds it, or one
+    /// who has the file open. Never waits. [`Locks::clean`](crate::Locks::clean) does it for many.
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](Self::try_acquire) of an external lock. That the file cannot be removed is no error: see
-    /// [`Removal`].
+    /// As [`try_acquire`](Self::try_acquire) of an external lock. That the file cannot be removed is no
+    /// error: see [`Removal`].
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
@@ -422,8 +425,8 @@ impl Lock {
         }
     }
 
-    /// Whether somebody holds the lock at this moment: in this process or, for an external lock, in any. Takes
-    /// nothing and disturbs nobody.
+    /// Whether somebody holds the lock at this moment: in this process or, for an external lock, in any.
+    /// Takes nothing and disturbs nobody.
     ///
     /// # Errors
     ///
@@ -446,8 +449,9 @@ impl Lock {
         home.directory.get().map_or(Ok(false), |directory| directory.is_locked(&full))
     }
 
-    /// Whether the calling thread has the lock: under a write guard that it took itself, or under a read guard that
-    /// cannot have left it (attribute, [`run`](Self::run), re-entrant). Guards that were taken in tasks do not count.
+    /// Whether the calling thread has the lock: under a write guard that it took itself, or under a read
+    /// guard that cannot move to another thread (attribute, [`run`](Self::run), re-entrant). Guards that were
+    /// taken in tasks do not count.
     ///
     /// ```
     /// let lock = lockutils::lock("held-by-example");
@@ -461,7 +465,8 @@ impl Lock {
         self.hold_count() > 0
     }
 
-    /// How often the calling thread has the lock, as [`held_by_current_thread`](Self::held_by_current_thread) knows it: more than once only if it is re-entrant or read again.
+    /// How often the calling thread has the lock, as [`held_by_current_thread`](Self::held_by_current_thread)
+    /// knows it: more than once only if it is re-entrant or read again.
     ///
     /// ```
     /// let lock = lockutils::lock("hold-count-example").reentrant(9);

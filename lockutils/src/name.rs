@@ -40,8 +40,8 @@ impl fmt::Display for NameRule {
     }
 }
 
-/// The two parts put together, as they are. The registry knows valid names only, so a name that it finds needs
-/// no check; but an empty one must not pass for its prefix.
+/// The two parts put together, as they are. The registry knows valid names only, so a name that it finds
+/// needs no check; but an empty one must not pass for its prefix.
 #[inline(never)]
 pub(crate) fn join(prefix: &str, name: &str) -> Text {
     if prefix.is_empty() {

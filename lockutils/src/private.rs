@@ -269,8 +269,8 @@ pub fn enter_now_async<E: Enter>(lock: &E) -> Result<E::TaskGuard, Error> {
 #[diagnostic::on_unimplemented(
     message = "this lock can fail, and `{Self}` cannot be made from `lockutils::Error`",
     label = "because of this, `#[synchronized]` may have to return an error",
-    note = "write `impl From<lockutils::Error> for {Self}`",
-    note = "or say `on_error = panic`, or `on_error = path::to::function`, in the attribute"
+    note = "if `{Self}` is a type of this crate, write `impl From<lockutils::Error> for {Self}`",
+    note = "otherwise say `on_error = path::to::function`, or `on_error = panic`, in the attribute"
 )]
 pub trait FromError {
     #[doc(hidden)]

@@ -1,17 +1,19 @@
 //! Identity → the one live lock of it, and nothing after its last user.
 //!
-//! A [`Cell`] is what all users of one identity share. It counts them in its state word: handles and waiters as
-//! references, holders as holders. The table does not count: it is weak. Whoever brings the word to 0 is the
-//! last user, and it alone takes the cell out of the table and frees it.
+//! A [`Cell`] is what all users of one identity share. It counts them in its state word: handles and waiters
+//! as references, holders as holders. The table does not count: it is weak. Whoever brings the word to 0 is
+//! the last user, and it alone takes the cell out of the table and frees it.
 //!
 //! Why no two live locks of one identity ever exist, told as a race of A, who leaves, and B, who comes:
 //!
-//! - B finds the cell before A's word is 0: B's step makes the word larger in one exchange, A is not the last.
+//! - B finds the cell before A's word is 0: B's step makes the word larger in one exchange, A is not the
+//!   last.
 //! - B finds the cell after A's word is 0: the word never leaves 0, so B puts a new cell into the table in
-//!   its place. A holds nothing any more. A then finds a cell in the table that is not its own, and leaves it.
+//!   its place. A holds nothing any more. A then finds a cell in the table that is not its own, and leaves
+//!   it.
 //!
-//! B reads the old cell only under the shard's lock while the table still names it, and A frees it only after it
-//! has looked at the table under the same lock: B never reads freed memory.
+//! B reads the old cell only under the shard's lock while the table still names it, and A frees it only after
+//! it has looked at the table under the same lock: B never reads freed memory.
 
 mod cell;
 mod hold;
@@ -88,7 +90,8 @@ struct Found {
     to_it: ToIt,
 }
 
-/// What the one who looks has to the cell that it found. As wide as a pointer, like [`HeldAs`](crate::internal::HeldAs).
+/// What the one who looks has to the cell that it found. As wide as a pointer, like
+/// [`HeldAs`](crate::internal::HeldAs).
 #[derive(Clone, Copy)]
 #[repr(usize)]
 enum ToIt {
@@ -116,13 +119,14 @@ impl Found {
 }
 
 impl Namespace {
-    /// Takes the lock of this identity, or a reference to it where it is busy or `mode` is `None`; makes it if it is not
-    /// live.
+    /// Takes the lock of this identity, or a reference to it where it is busy or `mode` is `None`; makes it
+    /// if it is not live.
     pub(crate) fn get(home: &Home, full: &Text, mode: Option<Mode>, fair: bool) -> Result<Taken, Disagreed> {
         Self::get_if(home, full, mode, fair, |_| true).expect("it may be made")
     }
 
-    /// The same, but a lock that is not live is made only if `valid` says that its name is one. `None`: it is not live.
+    /// The same, but a lock that is not live is made only if `valid` says that its name is one. `None`: it is
+    /// not live.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: out of line its answer goes through memory")]
     pub(crate) fn get_if(

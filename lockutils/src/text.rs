@@ -10,8 +10,8 @@ const INLINE: usize = 64;
 
 /// A string that needs no allocation up to 64 bytes.
 ///
-/// A short one is made, hashed and compared by words, never byte by byte: what was written in one size and is read
-/// in another right after costs more than the whole look-up of a name.
+/// A short one is made, hashed and compared by words, never byte by byte: what was written in one size and is
+/// read in another right after costs more than the whole look-up of a name.
 pub(crate) enum Text {
     Inline(Short),
     /// Longer than [`INLINE`], always: so that equal texts are of one kind.

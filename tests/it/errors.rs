@@ -136,8 +136,7 @@ fn a_wait_ran_out_on_a_writer() {
 fn a_wait_ran_out_on_readers() {
     let place = Place::new();
     let held = place.locks.lock("x").read().acquire().expect("free");
-    let text = "gave up on lock `x` after <time>; others in this process read it or have its permits; a longer \
-                timeout or `fair` may help";
+    let text = "gave up on lock `x` after <time>; others in this process read it; a longer timeout or `fair` may help";
     let error = place.locks.lock("x").timeout(TINY).acquire().expect_err("busy");
     place.check(error, &Expected { text, ..TIMEOUT });
     drop(held);
@@ -149,9 +148,32 @@ fn a_wait_ran_out_on_permits() {
     let place = Place::new();
     let uploads = place.locks.semaphore("x", 2);
     let held = [uploads.acquire(), uploads.acquire()].map(|permit| permit.expect("free"));
-    let text = "gave up on lock `x` after <time>; others in this process read it or have its permits; a longer \
-                timeout or `fair` may help";
+    let text = "gave up on lock `x` after <time>; all its 2 permits are taken in this process; a longer timeout or \
+                `fair` may help";
     place.check(uploads.timeout(TINY).acquire().expect_err("busy"), &Expected { text, ..TIMEOUT });
+    drop(held);
+}
+
+#[test]
+fn a_wait_ran_out_on_the_one_permit() {
+    let place = Place::new();
+    let upload = place.locks.semaphore("x", 1);
+    let held = upload.acquire().expect("free");
+    let text = "gave up on lock `x` after <time>; its one permit is taken in this process; a longer timeout or \
+                `fair` may help";
+    place.check(upload.timeout(TINY).acquire().expect_err("busy"), &Expected { text, ..TIMEOUT });
+    drop(held);
+}
+
+/// One who wants the lock alone waits for all permits.
+#[test]
+fn a_writer_s_wait_ran_out_on_permits() {
+    let place = Place::new();
+    let held = place.locks.semaphore("x", 2).acquire().expect("free");
+    let text = "gave up on lock `x` after <time>; others in this process have permits of it; a longer timeout or \
+                `fair` may help";
+    let error = place.locks.lock("x").timeout(TINY).acquire().expect_err("busy");
+    place.check(error, &Expected { text, ..TIMEOUT });
     drop(held);
 }
 
@@ -160,8 +182,8 @@ fn a_wait_ran_out_on_permits() {
 fn an_external_wait_ran_out_on_readers_of_this_process() {
     let place = Place::new();
     let held = place.locks.lock("x").read().acquire().expect("free");
-    let text = "gave up on lock `x` (<dir>/x) after <time>; others in this process read it or have its \
-                permits; a longer timeout or `fair` may help";
+    let text = "gave up on lock `x` (<dir>/x) after <time>; others in this process read it; a longer \
+                timeout or `fair` may help";
     let error = place.locks.lock("x").external().timeout(TINY).acquire().expect_err("busy");
     place.check(error, &Expected { text, path: Some("x"), ..TIMEOUT });
     drop(held);

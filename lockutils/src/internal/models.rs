@@ -1,7 +1,8 @@
-//! The in-process half under every schedule with a bounded number of preemptions:
-//! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test -p lockutils --lib --release --no-default-features`.
+//! The in-process half under every schedule with a bounded number of preemptions: `RUSTFLAGS="--cfg loom"
+//! LOOM_MAX_PREEMPTIONS=3 cargo test -p lockutils --lib --release --no-default-features`.
 //!
-//! A model that cannot end (a lost wake-up) is a deadlock to loom; two holders at once are a data race on `Data`.
+//! A model that cannot end (a lost wake-up) is a deadlock to loom; two holders at once are a data race on
+//! `Data`.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -1,4 +1,5 @@
-//! A thread waits for a future: the one way in which threads wait here, so that threads and tasks share a queue.
+//! A thread waits for a future: the one way in which threads wait here, so that threads and tasks share a
+//! queue.
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,4 +1,5 @@
-//! One wait for a lock: a future that leaves the queue when it is dropped and passes on what it had been given.
+//! One wait for a lock: a future that leaves the queue when it is dropped and passes on what it had been
+//! given.
 
 use std::future::Future;
 use std::pin::Pin;

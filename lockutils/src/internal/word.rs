@@ -137,6 +137,12 @@ pub(crate) fn sharers(word: u64) -> u64 {
     (word & SHARERS) / SHARER
 }
 
+/// As what those hold it who share it.
+pub(crate) fn shared_as(word: u64) -> Option<HeldAs> {
+    let kind = if word & PERMITS == 0 { HeldAs::Read } else { HeldAs::Permit };
+    (sharers(word) > 0).then_some(kind)
+}
+
 /// The word with the queue's flags replaced.
 #[inline]
 pub(crate) fn with_flags(word: u64, flags: u64) -> u64 {
@@ -166,7 +172,7 @@ mod tests {
     fn readers_share_with_readers_only() {
         let one = Mode::Read.enter(0).expect("free");
         let two = Mode::Read.enter(one).expect("shared");
-        assert_eq!(sharers(two), 2);
+        assert_eq!((sharers(two), shared_as(two), shared_as(0)), (2, Some(HeldAs::Read), None));
         assert_eq!((Mode::Write.enter(two), Mode::Permit(9).enter(two)), (None, None));
         assert_eq!(HeldAs::Read.leave(HeldAs::Read.leave(two)), 0);
     }
@@ -175,6 +181,7 @@ mod tests {
     fn permits_share_up_to_their_number() {
         let permit = Mode::Permit(2);
         let two = permit.enter(permit.enter(0).expect("free")).expect("second permit");
+        assert_eq!(shared_as(two), Some(HeldAs::Permit));
         assert_eq!((permit.enter(two), Mode::Read.enter(two), Mode::Write.enter(two)), (None, None, None));
         assert_eq!(HeldAs::Permit.leave(HeldAs::Permit.leave(two)), 0);
     }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Lock;
 use crate::clock::Coarse;
-use crate::error::{Error, Kind, Wait};
+use crate::error::{Error, Kind, Others, Wait};
 use crate::external::{LockFile, Sharing};
 use crate::guard::{LockGuard, Pinned};
-use crate::internal::Mode;
+use crate::internal::{HeldAs, Mode};
 use crate::internal::wait::{Waiting, spin};
 use crate::limit::{Ended, Limit, Span};
 use crate::name;
@@ -81,7 +81,8 @@ impl Lock {
         Some(hold)
     }
 
-    /// A kept internal lock that is free: one exchange of the word, and nothing that does not fit into registers.
+    /// A kept internal lock that is free: one exchange of the word, and nothing that does not fit into
+    /// registers.
     #[inline]
     pub(super) fn at_once(&self) -> Option<Hold> {
         let cell = self.kept.get().filter(|_| !self.options.is_external())?;
@@ -162,8 +163,8 @@ impl Lock {
         Ok(LockGuard::new(hold, file, owner, place, waited))
     }
 
-    /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether it is held
-    /// now; `false` only if the caller does not wait.
+    /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether
+    /// it is held now; `false` only if the caller does not wait.
     pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
         let (started, limit) = (Instant::now(), self.limit()?);
         if file.try_acquire(Sharing::Alone)? {
@@ -247,6 +248,16 @@ impl Lock {
             holder: held.map(|held| (held.place, held.since.elapsed())),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
             external: of == WaitOf::File,
+            others: self.others(cell),
+        }
+    }
+
+    fn others(&self, cell: &Cell) -> Others {
+        match (cell.raw().shared_as(), self.options.mode()) {
+            (Some(HeldAs::Permit), Mode::Permit(permits)) => Others::HavePermits(Some(permits)),
+            (Some(HeldAs::Permit), _) => Others::HavePermits(None),
+            (Some(_), _) => Others::Read,
+            (None, _) => Others::Come,
         }
     }
 

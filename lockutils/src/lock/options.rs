@@ -9,7 +9,8 @@ use crate::limit::Span;
 /// What the options of a handle have said.
 #[derive(Clone)]
 pub(super) struct Options {
-    /// In one word, which a first use reads as it was written: the flags, and above them the permits of a semaphore.
+    /// In one word, which a first use reads as it was written: the flags, and above them the permits of a
+    /// semaphore.
     bits: u64,
     pub(super) span: Span,
     /// Kept apart, so that a lock without them is small.

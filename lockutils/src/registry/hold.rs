@@ -137,7 +137,8 @@ impl Hold {
     ///
     /// # Safety
     ///
-    /// `cell` came from [`into_cell`](Self::into_cell) of a hold of this kind, and this is done once for each.
+    /// `cell` came from [`into_cell`](Self::into_cell) of a hold of this kind, and this is done once for
+    /// each.
     #[inline]
     pub(crate) unsafe fn from_cell(cell: NonNull<Cell>, kind: HeldAs) -> Self {
         Self { cell, kind }

@@ -1,7 +1,7 @@
 //! The table of one namespace: a sharded hash map from the name, which stands in the cell, to the cell.
 //!
-//! Each step of a look-up is one visit to one shard: the name is hashed once, and what is not there is put in where
-//! it was looked for.
+//! Each step of a look-up is one visit to one shard: the name is hashed once, and what is not there is put in
+//! where it was looked for.
 
 use std::hash::BuildHasher;
 use std::ptr::NonNull;
@@ -75,8 +75,8 @@ impl Table {
             .and_then(|entry| attach(entry.0, None, false))
     }
 
-    /// Begins a use of the cell of this name and, where there is none or no life in it, puts in what `make` gives.
-    /// All in one step under the lock of the shard. `None`: there was none, and none was made.
+    /// Begins a use of the cell of this name and, where there is none or no life in it, puts in what `make`
+    /// gives. All in one step under the lock of the shard. `None`: there was none, and none was made.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: out of line its answer goes through memory")]
     pub(super) fn find_or_make(
