@@ -1,11 +1,14 @@
 //! The one error type. It tells by predicates; its text names the lock, the path, the wait and the way out.
 
+mod text;
+
 use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use self::text::Shown;
 use crate::name::NameRule;
 
 /// The error of every function here.
@@ -99,18 +102,6 @@ pub(crate) enum Others {
     HavePermits(Option<u32>),
     /// They have just let go, or still stand before the one who has given up.
     Come,
-}
-
-impl fmt::Display for Others {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read => f.write_str("others in this process read it"),
-            Self::HavePermits(Some(1)) => f.write_str("its one permit is taken in this process"),
-            Self::HavePermits(Some(all)) => write!(f, "all its {all} permits are taken in this process"),
-            Self::HavePermits(None) => f.write_str("others in this process have permits of it"),
-            Self::Come => f.write_str("others in this process came first"),
-        }
-    }
 }
 
 impl Error {
@@ -405,177 +396,6 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name { name, prefix, rule } => {
-                write!(f, "{:?}", Shown(name))?;
-                if !prefix.is_empty() {
-                    write!(f, " with the prefix {:?}", Shown(prefix))?;
-                }
-                write!(f, " cannot be the name of a lock: {rule}")
-            }
-            Self::NoLockPath { name } => write!(
-                f,
-                "no directory for the lock file of {}: set `lock_path` in the configuration given to \
-                 `lockutils::init`, or the environment variable LOCKUTILS_LOCK_PATH (OSLO_LOCK_PATH is read too), \
-                 or call `.lock_path(…)` on the lock",
-                Shown(name)
-            ),
-            Self::Timeout(wait) if wait.own => {
-                write!(f, "gave up on {wait}; it would have waited for itself: let go first")
-            }
-            Self::Timeout(wait) if wait.external => {
-                write!(f, "gave up on {wait}; a longer timeout may help")
-            }
-            Self::Timeout(wait) => write!(f, "gave up on {wait}; a longer timeout or `fair` may help"),
-            Self::Cancelled(wait) => write!(f, "the wait was cancelled for {wait}"),
-            Self::Busy(wait) => {
-                write!(f, "did not wait for {wait}; try again, or leave `blocking = false` out to wait")
-            }
-            Self::WouldDeadlock { name, held_at, asked_at, reads } => {
-                write!(f, "this thread already holds lock `{name}`")?;
-                held_at.map_or(Ok(()), |place| write!(f, ", taken at {place}"))?;
-                write!(f, ", and would wait for itself at {asked_at}; ")?;
-                match reads {
-                    true => write!(f, "a thread that reads cannot go on to write: let go first"),
-                    false => write!(f, "let go first, or make both `reentrant`"),
-                }
-            }
-            Self::LimitReached { name, limit } => {
-                write!(
-                    f,
-                    "this thread holds re-entrant lock `{name}` {limit} times, which is its limit; raise it or nest less"
-                )
-            }
-            Self::Mismatch { name, asked, agreed } => write!(
-                f,
-                "semaphore `{name}` is in use with {agreed} permits, but {asked} were asked for; \
-                 use one number for one name"
-            ),
-            Self::ZeroPermits { name } => {
-                write!(f, "semaphore {} was asked for with 0 permits; the least is 1", Shown(name))
-            }
-            Self::Unsupported { name, what, instead } => write!(f, "{what} (lock `{name}`); {instead}"),
-            Self::NotAFile { path, what } => {
-                write!(
-                    f,
-                    "lock file {} is {what}, not a regular file; move it away or choose another name",
-                    path.display()
-                )
-            }
-            Self::Io { doing, path, source } => {
-                write!(f, "cannot {doing} {}: {source}", path.display())?;
-                hint(doing, source).map_or(Ok(()), |hint| write!(f, "; {hint}"))
-            }
-            Self::AlreadyInitialized { why } => {
-                write!(f, "{why}; call `lockutils::init` once, before the first lock is taken")
-            }
-            Self::Config { what, source } => {
-                write!(f, "{what}")?;
-                source.as_ref().map_or(Ok(()), |source| write!(f, ": {source}"))
-            }
-        }
-    }
-}
-
-/// A name as it was written, which may be too long to be read: then its beginning, and how long it is.
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
-
-impl Shown<'_> {
-    /// More than this is cut off after `KEPT` bytes.
-    const LONGEST: usize = 80;
-    const KEPT: usize = 60;
-
-    /// The part that is shown, and what is said of the rest.
-    fn parts(&self) -> (&str, String) {
-        let Self(name) = *self;
-        if name.len() <= Self::LONGEST {
-            return (name, String::new());
-        }
-        let end = (0..=Self::KEPT).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
-        (&name[..end], format!("… ({} bytes)", name.len()))
-    }
-}
-
-/// In back ticks.
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (part, rest) = self.parts();
-        write!(f, "`{part}`{rest}")
-    }
-}
-
-/// In quotes, for what may hold anything.
-impl fmt::Debug for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (part, rest) = self.parts();
-        write!(f, "{part:?}{rest}")
-    }
-}
-
-/// What to do about an error number that means something particular for lock files.
-fn hint(doing: &str, source: &io::Error) -> Option<&'static str> {
-    use nix::errno::Errno;
-    Some(match Errno::from_raw(source.raw_os_error()?) {
-        Errno::EACCES | Errno::EPERM if doing == "make the lock directory" => {
-            "choose another `lock_path`, or make the directory beforehand and give it to this user"
-        }
-        Errno::EACCES | Errno::EPERM if doing.ends_with("the lock directory") => {
-            "choose another `lock_path`, or change the owner or the mode of the directory or of those above it"
-        }
-        Errno::EACCES | Errno::EPERM => {
-            "check the owner and the mode of the file and of its directory (`lock_file_mode` sets the mode of new \
-             files), or choose another `lock_path`"
-        }
-        Errno::EROFS => "the file system is mounted read-only; choose another `lock_path`",
-        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => {
-            "this file system does not keep locks; choose a local directory as `lock_path`, such as one below /run"
-        }
-        Errno::EMFILE | Errno::ENFILE => {
-            "too many open files; raise the limit or hold fewer external locks at once"
-        }
-        Errno::ENOSPC | Errno::EDQUOT => {
-            "no space for a new file; clean lock files up or choose another `lock_path`"
-        }
-        Errno::ENOTDIR => "a part of `lock_path` is not a directory",
-        _ => return None,
-    })
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lock `{}`", self.name)?;
-        self.path.as_ref().map_or(Ok(()), |path| write!(f, " ({})", path.display()))?;
-        if !self.waited.is_zero() {
-            write!(f, " after {}", Seconds(self.waited))?;
-        }
-        let who = if self.own { "this thread" } else { "this process" };
-        match &self.holder {
-            Some((Some(place), held)) => {
-                write!(f, "; {who} has held it for {}, taken at {place}", Seconds(*held))
-            }
-            Some((None, held)) => write!(f, "; {who} has held it for {}", Seconds(*held)),
-            None if self.external => write!(f, "; another process holds its file"),
-            None => write!(f, "; {}", self.others),
-        }
-    }
-}
-
-/// A duration as people write it: `2s`, `1.5s`, `30ms`.
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_millis();
-        match millis {
-            0..1000 => write!(f, "{millis}ms"),
-            _ if millis.is_multiple_of(1000) => write!(f, "{}s", millis / 1000),
-            _ => write!(f, "{:.1}s", self.0.as_secs_f64()),
-        }
     }
 }
 

@@ -149,7 +149,9 @@ impl Errand {
                 drop(progress);
                 waker.into_iter().for_each(Waker::wake);
                 // While the other one wakes up, there is time for the look at the path.
-                place.iter().for_each(|place| place.confirm());
+                if let Some(place) = place {
+                    place.confirm();
+                }
             }
             // Wanted again at the last moment: then the wait begins anew.
             (Progress::Wanted(_), None) => {
