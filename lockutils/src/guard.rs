@@ -49,21 +49,11 @@ unsafe impl Send for LockGuard {}
 unsafe impl Sync for LockGuard {}
 
 impl LockGuard {
-    /// The moment from which a guard counts that is taken now. A pinned guard is seen by nobody who could ask
-    /// since when, so it is not worth a look at the clock.
+    /// The caller holds the lock without having waited. A pinned guard is seen by nobody who could ask since
+    /// when, so it is not worth a look at the clock.
     #[inline]
-    pub(crate) fn since(owner: Owner) -> Coarse {
-        if owner == Owner::Pinned { Coarse::default() } else { Coarse::now() }
-    }
-
-    /// The caller holds the lock without having waited.
-    #[inline]
-    pub(crate) fn at_once(
-        hold: Hold,
-        owner: Owner,
-        place: &'static Location<'static>,
-        since: Coarse,
-    ) -> Self {
+    pub(crate) fn at_once(hold: Hold, owner: Owner, place: &'static Location<'static>) -> Self {
+        let since = if owner == Owner::Pinned { Coarse::default() } else { Coarse::now() };
         hold.claim(owner, place, since);
         let stub = Stub::new(hold.kind(), since);
         Self { cell: hold.into_cell(), stub }

@@ -24,24 +24,17 @@ impl Lock {
         owner: Owner,
         place: &'static Location<'static>,
     ) -> Result<LockGuard, Error> {
-        // The clock is looked at before the lock is taken: nobody waits for that.
-        let since = LockGuard::since(owner);
         match self.at_once() {
-            Some(hold) => Ok(LockGuard::at_once(hold, owner, place, since)),
-            None => self.acquire_unkept(owner, place, since),
+            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
+            None => self.acquire_unkept(owner, place),
         }
     }
 
     /// The first use of a handle: what it takes it need not keep.
     #[inline(never)]
-    fn acquire_unkept(
-        &self,
-        owner: Owner,
-        place: &'static Location<'static>,
-        since: Coarse,
-    ) -> Result<LockGuard, Error> {
+    fn acquire_unkept(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
         match self.take_ordinary() {
-            Some(hold) => Ok(LockGuard::at_once(hold, owner, place, since)),
+            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
             None => self.acquire_otherwise(owner, place),
         }
     }
@@ -49,9 +42,7 @@ impl Lock {
     #[inline(never)]
     fn acquire_otherwise(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
         match self.begin()? {
-            Taken::Held(hold) if !self.options.is_external() => {
-                Ok(LockGuard::at_once(hold, owner, place, LockGuard::since(owner)))
-            }
+            Taken::Held(hold) if !self.options.is_external() => Ok(LockGuard::at_once(hold, owner, place)),
             taken => self.acquire_slow(taken, owner, place),
         }
     }
@@ -95,22 +86,20 @@ impl Lock {
         let cell =
             self.kept.get().filter(|_| self.options.mode() == Mode::Write && !self.options.is_external())?;
         let hold = cell.try_write(self.options.is_fair())?;
-        Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place, Coarse::default())))
+        Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place)))
     }
 
     #[inline]
     pub(crate) fn enter_pinned(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
         match self.at_once() {
-            Some(hold) => {
-                Ok(Pinned::new(LockGuard::at_once(hold, Owner::Pinned, place, Coarse::default()), place))
-            }
+            Some(hold) => Ok(Pinned::new(LockGuard::at_once(hold, Owner::Pinned, place), place)),
             None => self.enter_unkept(place),
         }
     }
 
     #[inline(never)]
     fn enter_unkept(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
-        let guard = self.acquire_unkept(Owner::Pinned, place, Coarse::default())?;
+        let guard = self.acquire_unkept(Owner::Pinned, place)?;
         Ok(Pinned::new(guard, place))
     }
 
@@ -127,7 +116,7 @@ impl Lock {
             },
         };
         let Some(file) = self.file(hold.cell())? else {
-            return Ok(Some(LockGuard::at_once(hold, owner, place, LockGuard::since(owner))));
+            return Ok(Some(LockGuard::at_once(hold, owner, place)));
         };
         let free = file.try_acquire(self.sharing())?;
         Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))

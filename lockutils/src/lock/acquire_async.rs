@@ -19,13 +19,12 @@ impl Lock {
         &self,
         place: &'static Location<'static>,
     ) -> Result<LockGuard, Error> {
-        let since = LockGuard::since(Owner::Task);
         if let Some(hold) = self.at_once().or_else(|| self.take_in_task()) {
-            return Ok(LockGuard::at_once(hold, Owner::Task, place, since));
+            return Ok(LockGuard::at_once(hold, Owner::Task, place));
         }
         match self.begin()? {
             Taken::Held(hold) if !self.options.is_external() => {
-                Ok(LockGuard::at_once(hold, Owner::Task, place, since))
+                Ok(LockGuard::at_once(hold, Owner::Task, place))
             }
             // In a box, so that the future of a lock that is free is small.
             taken => Box::pin(self.acquire_async_slow(taken, place)).await,
