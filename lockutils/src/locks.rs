@@ -2,7 +2,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Weak};
+use std::ptr;
+use std::sync::atomic::{
+    AtomicPtr,
+    Ordering::{Acquire, Release},
+};
+use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
@@ -59,10 +64,13 @@ pub(crate) struct Shared {
     config: OnceCell<Config>,
     /// The environment, as internal locks saw it that were taken before `config` was set.
     early: OnceCell<Config>,
+    /// `main`, once one of the two above is there and has no prefix; otherwise null. It stays so: `init` does not
+    /// change the prefix of locks that were taken.
+    unprefixed: AtomicPtr<Namespace>,
     /// Held while one of the two above is decided.
     binding: Mutex<()>,
-    /// The locks of the configured directory, and those of none.
-    main: Home,
+    /// The locks of the configured directory, and those of none. Made when they are first needed.
+    main: OnceCell<Home>,
     /// The locks of directories that were named on a call.
     others: Mutex<Vec<Other>>,
 }
@@ -101,8 +109,7 @@ fn resolved(path: &Path) -> (Option<FileId>, PathBuf) {
     (None, path.to_owned())
 }
 
-static PROCESS: LazyLock<Shared> =
-    LazyLock::new(|| Shared::new(Home::Process(Box::leak(Box::new(Namespace::new())))));
+static PROCESS: Shared = Shared::new();
 
 /// The process-wide registry.
 ///
@@ -189,8 +196,12 @@ impl Locks {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn new(config: Config) -> Result<Self, Error> {
-        let shared = Shared::new(Home::Own(Arc::new(Namespace::new())));
-        let _ = shared.config.set(config.bound()?);
+        let (home, config) = (Home::Own(Arc::new(Namespace::new())), config.bound()?);
+        let shared = Shared {
+            main: OnceCell::with_value(home),
+            config: OnceCell::with_value(config),
+            ..Shared::new()
+        };
         Ok(Self(Root::Own(Arc::new(Own { shared: Some(Arc::new(shared)), prefix: None }))))
     }
 
@@ -260,7 +271,7 @@ impl Locks {
     pub fn len(&self) -> usize {
         let shared = self.shared();
         let others = shared.others.lock();
-        shared.main.len()
+        shared.main().len()
             + others
                 .iter()
                 .filter_map(|other| other.namespace.upgrade())
@@ -284,7 +295,7 @@ impl Locks {
     /// lockutils::locks().shrink();
     /// ```
     pub fn shrink(&self) {
-        self.shared().main.shrink();
+        self.shared().main().shrink();
     }
 
     /// The directory of the lock files, if one is configured.
@@ -302,7 +313,17 @@ impl Locks {
     pub(crate) fn shared(&self) -> &Shared {
         match &self.0 {
             Root::Process(_) => &PROCESS,
-            Root::Own(own) => own.shared.as_deref().unwrap_or_else(|| &PROCESS),
+            Root::Own(own) => own.shared.as_deref().unwrap_or(&PROCESS),
+        }
+    }
+
+    /// What all clones share, unless this one has been given a prefix.
+    #[inline]
+    pub(crate) fn shared_as_configured(&self) -> Option<&Shared> {
+        match &self.0 {
+            Root::Process(None) => Some(&PROCESS),
+            Root::Own(own) if own.prefix.is_none() => Some(self.shared()),
+            _ => None,
         }
     }
 
@@ -327,13 +348,31 @@ impl fmt::Debug for Locks {
 }
 
 impl Shared {
-    fn new(main: Home) -> Self {
+    /// That of the process.
+    const fn new() -> Self {
         Self {
             config: OnceCell::new(),
             early: OnceCell::new(),
+            unprefixed: AtomicPtr::new(ptr::null_mut()),
             binding: Mutex::new(()),
-            main,
+            main: OnceCell::new(),
             others: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// [`main`](Self::main), if it is known that the configuration gives its locks no prefix: then the name that was
+    /// written is the full one.
+    #[inline]
+    pub(crate) fn unprefixed(&self) -> Option<&Namespace> {
+        // SAFETY: null, or `main` of this, which is never replaced.
+        unsafe { self.unprefixed.load(Acquire).as_ref() }
+    }
+
+    /// Remembers that for [`unprefixed`](Self::unprefixed).
+    pub(crate) fn note_prefix(&self, config: &Config) {
+        if config.prefix().is_empty() {
+            let main: &Namespace = self.main();
+            self.unprefixed.store(ptr::from_ref(main).cast_mut(), Release);
         }
     }
 
@@ -374,7 +413,7 @@ impl Shared {
     /// The locks without a directory of their own.
     #[inline]
     pub(crate) fn main(&self) -> &Home {
-        &self.main
+        self.main.get_or_init(|| Home::Process(Box::leak(Box::new(Namespace::new()))))
     }
 
     /// The locks of the configured directory. `None`: none is configured.
@@ -385,37 +424,52 @@ impl Shared {
         }
         let config = self.settled()?;
         let Some(path) = config.path() else { return Ok(None) };
-        self.main.directory.get_or_init(|| Arc::new(Directory::new(path.to_owned(), config.mode())));
-        Ok(Some(&self.main))
+        self.main().directory.get_or_init(|| Arc::new(Directory::new(path.to_owned(), config.mode())));
+        Ok(Some(self.main()))
+    }
+
+    /// The configured locks, if this is their directory. What is known of it may still be the environment, which
+    /// `init` replaces: so it is settled first, and then looked at again.
+    fn configured_at(&self, is_it: impl Fn(&Path) -> bool) -> Result<Option<&Home>, Error> {
+        let leads_there = |config: &Config| config.path().is_some_and(&is_it);
+        if leads_there(self.effective()?) && leads_there(self.settled()?) { self.configured() } else { Ok(None) }
     }
 
     /// The locks of a directory that was named on the call: the configured ones, if it is that directory.
     pub(crate) fn named(&self, path: &Path) -> Result<Home, Error> {
-        let config = self.effective()?;
         let path = std::path::absolute(path)
             .map_err(|error| Error::io_at("find the current directory for", path, error))?;
-        if config.path() == Some(&path) {
-            return Ok(self.configured()?.unwrap_or(&self.main).clone());
-        }
-        let mut others = self.others.lock();
-        // `init` looks at the others and sets the configuration under the same lock.
-        let config = self.known().unwrap_or(config);
-        let known = others
-            .iter()
-            .find(|other| other.path == path && other.namespace.strong_count() > 0)
-            .or_else(|| others.iter().find(|other| other.is(&path)));
-        if let Some(namespace) = known.and_then(|other| other.namespace.upgrade()) {
-            return Ok(Home::Own(namespace));
-        }
-        if config.path().is_some_and(|main| same_directory(main, &path)) {
+        loop {
+            if let Some(home) = self.configured_at(|main| main == path)? {
+                return Ok(home.clone());
+            }
+            let before = self.effective()?;
+            let mut others = self.others.lock();
+            // `init` looks at the others and sets the configuration under the same lock.
+            let config = self.known().unwrap_or(before);
+            let known = others
+                .iter()
+                .find(|other| other.path == path && other.namespace.strong_count() > 0)
+                .or_else(|| others.iter().find(|other| other.is(&path)));
+            if let Some(namespace) = known.and_then(|other| other.namespace.upgrade()) {
+                return Ok(Home::Own(namespace));
+            }
+            if !config.path().is_some_and(|main| same_directory(main, &path)) {
+                return Ok(add(&mut others, path, config.mode()));
+            }
             drop(others);
-            return Ok(self.configured()?.unwrap_or(&self.main).clone());
+            if let Some(home) = self.configured_at(|main| same_directory(main, &path))? {
+                return Ok(home.clone());
+            }
         }
-        let namespace = Namespace::new();
-        let _ = namespace.directory.set(Arc::new(Directory::new(path.clone(), config.mode())));
-        let namespace = Arc::new(namespace);
-        others.retain(|other| other.namespace.strong_count() > 0);
-        others.push(Other { path, namespace: Arc::downgrade(&namespace) });
-        Ok(Home::Own(namespace))
     }
+}
+
+fn add(others: &mut Vec<Other>, path: PathBuf, mode: u32) -> Home {
+    let namespace = Namespace::new();
+    let _ = namespace.directory.set(Arc::new(Directory::new(path.clone(), mode)));
+    let namespace = Arc::new(namespace);
+    others.retain(|other| other.namespace.strong_count() > 0);
+    others.push(Other { path, namespace: Arc::downgrade(&namespace) });
+    Home::Own(namespace)
 }

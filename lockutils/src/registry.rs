@@ -29,7 +29,8 @@ use once_cell::sync::OnceCell;
 pub(crate) use self::cell::{Cell, Owner, Relation};
 pub(crate) use self::hold::{CellId, CellRef, Hold};
 use self::table::Table;
-use crate::internal::{Attached, Mode};
+use crate::internal::{Attached, HeldAs, Mode};
+use crate::name;
 use crate::text::Text;
 
 /// The locks of one directory, or of none.
@@ -83,17 +84,15 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Disagreed(pub(crate) u32);
 
-/// Where a look-up ended, in two registers. It owns what it says, so that each one is opened exactly once.
+/// Where a look-up ended. It owns what it says, so that each one is opened exactly once.
 #[must_use]
 struct Found {
     cell: NonNull<Cell>,
     to_it: ToIt,
 }
 
-/// What the one who looks has to the cell that it found. As wide as a pointer, like
-/// [`HeldAs`](crate::internal::HeldAs).
+/// What the one who looks has to the cell that it found.
 #[derive(Clone, Copy)]
-#[repr(usize)]
 enum ToIt {
     /// It holds the lock.
     Hold,
@@ -104,7 +103,6 @@ enum ToIt {
 }
 
 impl Found {
-    #[inline]
     fn open(self, mode: Option<Mode>) -> Result<Taken, Disagreed> {
         let Self { cell, to_it } = self;
         // SAFETY: who made this has counted a hold of that mode or a reference, and it is opened once.
@@ -119,6 +117,17 @@ impl Found {
 }
 
 impl Namespace {
+    /// Takes the lock of this identity for a writer, if it is free, or makes it, if its name is surely valid.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: one of a chain of small steps")]
+    pub(crate) fn take_write<'a>(&self, full: &Text, home: impl FnOnce() -> &'a Home) -> Option<Hold> {
+        let cell = self.table.take_write(full, |hash| {
+            name::is_plain(full).then(|| make(home(), full, hash, Some(Mode::Write)))
+        })?;
+        // SAFETY: the table has counted a writer.
+        Some(unsafe { Hold::from_cell(cell, HeldAs::Write) })
+    }
+
     /// Takes the lock of this identity, or a reference to it where it is busy or `mode` is `None`; makes it
     /// if it is not live.
     pub(crate) fn get(home: &Home, full: &Text, mode: Option<Mode>, fair: bool) -> Result<Taken, Disagreed> {
@@ -127,8 +136,6 @@ impl Namespace {
 
     /// The same, but a lock that is not live is made only if `valid` says that its name is one. `None`: it is
     /// not live.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "measured: out of line its answer goes through memory")]
     pub(crate) fn get_if(
         home: &Home,
         full: &Text,
@@ -152,7 +159,6 @@ impl Namespace {
 }
 
 /// The step that begins a use of a cell, under the lock of its shard. `None`: the lock is dead.
-#[inline]
 fn attach(cell: NonNull<Cell>, mode: Option<Mode>, fair: bool) -> Option<Found> {
     // SAFETY: the table names the cell and its shard is locked, so it has not been freed.
     let there = unsafe { cell.as_ref() };

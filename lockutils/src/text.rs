@@ -153,7 +153,8 @@ impl Deref for Text {
 }
 
 impl PartialEq for Text {
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a few words, in the middle of a look-up")]
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Inline(one), Self::Inline(two)) => {
@@ -171,7 +172,8 @@ impl PartialEq for Text {
 impl Eq for Text {}
 
 impl Hash for Text {
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a few words, in the middle of a look-up")]
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::Inline(short) => {

@@ -47,29 +47,41 @@ impl Lock {
         }
     }
 
-    /// Takes the lock, when it is free and nothing about the name is out of the ordinary.
-    #[inline]
+    /// Takes the lock, when it is free and nothing about it is out of the ordinary.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: the way of every name that is taken once")]
     pub(super) fn take_ordinary(&self) -> Option<Hold> {
+        if self.used.load(Relaxed) || self.name.is_empty() {
+            return None;
+        }
+        let hold = self.take_plain().or_else(|| self.take_otherwise())?;
+        self.used.store(true, Relaxed);
+        Some(hold)
+    }
+
+    /// The case that is worth a way of its own: a writer, the options are the default ones, and so is the prefix.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn take_plain(&self) -> Option<Hold> {
+        let shared = self.locks.shared_as_configured().filter(|_| self.options.are_plain())?;
+        shared.unprefixed()?.take_write(&self.name, || shared.main())
+    }
+
+    #[inline(never)]
+    fn take_otherwise(&self) -> Option<Hold> {
         let options = &self.options;
-        if !options.are_ordinary() || self.name.is_empty() || self.used.load(Relaxed) {
+        if !options.are_ordinary() {
             return None;
         }
         let shared = self.locks.shared();
-        let prefix = self.locks.prefix(shared.known()?);
-        let joined;
-        let full = if prefix.is_empty() {
-            &self.name
-        } else {
-            joined = name::join(prefix, &self.name);
-            &joined
-        };
+        let config = shared.known()?;
+        shared.note_prefix(config);
+        let full = name::join(self.locks.prefix(config), &self.name);
         let (mode, fair) = (Some(options.mode()), options.is_fair());
-        let Ok(Taken::Held(hold)) = Namespace::get_if(shared.main(), full, mode, fair, name::is_plain)?
-        else {
-            return None;
-        };
-        self.used.store(true, Relaxed);
-        Some(hold)
+        match Namespace::get_if(shared.main(), &full, mode, fair, name::is_plain)? {
+            Ok(Taken::Held(hold)) => Some(hold),
+            _ => None,
+        }
     }
 
     /// A kept internal lock that is free: one exchange of the word, and nothing that does not fit into

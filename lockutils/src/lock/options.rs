@@ -94,6 +94,12 @@ impl Options {
         self.bits & (EXTERNAL | PERMIT) == 0 && self.rare.is_none()
     }
 
+    /// Ordinary, and nothing was said at all: alone, and not in strict order.
+    #[inline]
+    pub(super) fn are_plain(&self) -> bool {
+        self.bits == 0 && self.rare.is_none()
+    }
+
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -131,7 +137,8 @@ mod tests {
             assert!(!options.are_ordinary());
         }
         options.set_external(false);
-        assert!(options.is_fair() && options.is_hashed() && options.are_ordinary());
+        assert!(options.is_fair() && options.is_hashed() && options.are_ordinary() && !options.are_plain());
+        assert!(Options::new(Mode::Write).are_plain() && !Options::new(Mode::Read).are_plain());
         options.rare().cancel = Some(Cancel::new());
         assert!(!options.are_ordinary());
     }

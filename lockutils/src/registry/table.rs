@@ -3,7 +3,7 @@
 //! Each step of a look-up is one visit to one shard: the name is hashed once, and what is not there is put in
 //! where it was looked for.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ptr::NonNull;
 use std::thread;
 
@@ -56,8 +56,11 @@ impl Table {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a few multiplications")]
+    #[expect(clippy::manual_hash_one, reason = "that is not inlined")]
     fn hash(&self, name: &Text) -> u64 {
-        self.hasher.hash_one(name)
+        let mut state = self.hasher.build_hasher();
+        name.hash(&mut state);
+        state.finish()
     }
 
     /// The map inside uses the lowest and the highest bits of the hash.
@@ -75,10 +78,27 @@ impl Table {
             .and_then(|entry| attach(entry.0, None, false))
     }
 
+    /// Lets a writer in, if the lock of this name is alive and free, or puts in what `make` gives if there is
+    /// none.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: one of a chain of small steps")]
+    pub(super) fn take_write(
+        &self,
+        name: &Text,
+        make: impl FnOnce(u64) -> Option<NonNull<Cell>>,
+    ) -> Option<NonNull<Cell>> {
+        let hash = self.hash(name);
+        let mut shard = self.shard(hash);
+        if let Some(there) = shard.find(hash, |entry| entry.cell().text() == name) {
+            return there.cell().raw().try_write(false).then_some(there.0);
+        }
+        let new = make(hash)?;
+        shard.insert_unique(hash, Entry(new), |entry| entry.cell().hash());
+        Some(new)
+    }
+
     /// Begins a use of the cell of this name and, where there is none or no life in it, puts in what `make`
     /// gives. All in one step under the lock of the shard. `None`: there was none, and none was made.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "measured: out of line its answer goes through memory")]
     pub(super) fn find_or_make(
         &self,
         name: &Text,

@@ -24,6 +24,21 @@ impl Table {
         self.0.lock().get(&**name).and_then(|entry| attach(entry.0, None, false))
     }
 
+    pub(super) fn take_write(
+        &self,
+        name: &Text,
+        make: impl FnOnce(u64) -> Option<NonNull<Cell>>,
+    ) -> Option<NonNull<Cell>> {
+        let mut table = self.0.lock();
+        if let Some(there) = table.get(&**name) {
+            // SAFETY: it is in the table.
+            return unsafe { there.0.as_ref() }.raw().try_write(false).then_some(there.0);
+        }
+        let new = make(0)?;
+        table.insert(name.to_string(), Entry(new));
+        Some(new)
+    }
+
     pub(super) fn find_or_make(
         &self,
         name: &Text,
