@@ -2,6 +2,7 @@
 
 mod crowd;
 mod limits;
+mod wakers;
 
 use std::future::Future;
 use std::pin::Pin;
