@@ -4,7 +4,7 @@ use std::future::Future;
 
 use lockutils::synchronized;
 
-use crate::support::{held, run};
+use crate::support::{held, hold, run, taken};
 
 #[synchronized]
 fn unnamed() -> bool {
@@ -192,4 +192,109 @@ fn any_text(text: &str) -> usize {
 fn a_lock_that_cannot_fail_takes_every_text() {
     assert_eq!(any_text("\0\n"), 2);
     assert_eq!(any_text(&"long".repeat(100)), 400);
+}
+
+/// With the prefix it is longer than a name can be; the lock cannot fail, so it is shortened.
+const LONG: usize = 250;
+
+static PREFIXED: lockutils::Locks = lockutils::with_prefix("nova");
+
+#[synchronized("{x}", prefix = "nova")]
+fn long_prefixed(x: &str) -> bool {
+    long_held(x)
+}
+
+#[synchronized("names-long-{x}-{x}", prefix = "nova")]
+fn long_template(x: &str) -> bool {
+    long_held(&format!("names-long-{x}-{x}"))
+}
+
+#[synchronized("{x}", locks = PREFIXED)]
+fn long_in_a_registry(x: &str) -> bool {
+    long_held(x)
+}
+
+#[synchronized("{x}", locks = PREFIXED, fair)]
+async fn long_in_a_task(x: &str) -> bool {
+    tokio::task::yield_now().await;
+    long_held(x)
+}
+
+#[synchronized("{x}", prefix = "nova", read)]
+fn long_and_read(x: &str) -> bool {
+    long_held(x)
+}
+
+#[synchronized("{x}", "{y}", prefix = "nova")]
+fn long_pair(x: &str, y: &str) -> bool {
+    long_held(x) && long_held(y)
+}
+
+/// A literal whose prefix is not known before the program runs: too long with it, and fine without.
+macro_rules! long_literals {
+    ($literal:literal) => {
+        #[synchronized($literal, prefix = PREFIX)]
+        fn long_literal() -> bool {
+            long_held($literal)
+        }
+
+        #[synchronized($literal, locks = PREFIXED)]
+        fn long_literal_in_a_registry() -> bool {
+            long_held($literal)
+        }
+    };
+}
+
+const PREFIX: &str = "nova";
+
+#[rustfmt::skip]
+long_literals!("names-literal-23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\
+    0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\
+    0123456789");
+
+/// Whether this name is held, and the one with another end is not.
+fn long_held(name: &str) -> bool {
+    let lock = |name: &str| lockutils::lock(name).prefix("nova").hashed();
+    taken(&lock(name)) && !taken(&lock(&format!("{name}!")))
+}
+
+#[test]
+fn long_names_under_a_prefix_are_shortened() {
+    for length in [LONG, 251, 255, 256, 1_000] {
+        let x = &"n".repeat(length);
+        assert!(long_prefixed(x), "{length}");
+        assert!(long_template(x), "{length}");
+        assert!(long_in_a_registry(x), "{length}");
+        assert!(run(long_in_a_task(x)), "{length}");
+        assert!(long_and_read(x), "{length}");
+        assert!(long_pair(x, &format!("{x}2")) && long_pair(x, x), "{length}");
+        assert!(!taken(&lockutils::lock(x).prefix("nova").hashed()), "{length}: it was not let go");
+    }
+    assert!(long_literal() && long_literal() && long_literal_in_a_registry());
+}
+
+/// Many threads under two names that differ in their last byte.
+#[test]
+fn long_names_exclude_their_equals_and_nobody_else() {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    #[synchronized("{x}", prefix = "nova")]
+    fn visit(x: &str, inside: &AtomicU32) -> u32 {
+        let others = inside.fetch_add(1, SeqCst);
+        std::thread::yield_now();
+        inside.fetch_sub(1, SeqCst);
+        others
+    }
+    let names = ["a", "b"].map(|end| format!("names-equals-{}{end}", "n".repeat(LONG)));
+    let inside = [const { AtomicU32::new(0) }; 2];
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let (name, inside) = (&names[number % 2], &inside[number % 2]);
+            scope.spawn(move || assert_eq!((0..200).map(|_| visit(name, inside)).max(), Some(0)));
+        }
+    });
+    let [one, other] = &names.map(|name| lockutils::lock(name).prefix("nova").hashed());
+    let held = hold(one);
+    assert!(taken(one) && !taken(other));
+    drop(held);
 }
