@@ -2,6 +2,7 @@
 
 mod formats;
 mod ini;
+mod races;
 
 use std::path::Path;
 use std::process::Command;

@@ -3,8 +3,12 @@
 
 use std::env;
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 use lockutils::{Config, Error, LockGuard, Locks, synchronized};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -22,6 +26,9 @@ fn main() {
         ["prefix-then-init", path] => prefix_then_init(path),
         ["relative", elsewhere] => relative(elsewhere),
         ["changed", path] => changed(path),
+        ["init-races", scope, seed, configured, named @ ..] => {
+            init_races(*scope == "external", seed, configured, named);
+        }
         ["fixture"] => fixture(),
         other => panic!("no such scenario: {other:?}"),
     }
@@ -133,6 +140,47 @@ fn changed(path: &str) {
     // SAFETY: this process has one thread.
     unsafe { env::set_var("LOCKUTILS_LOCK_PATH", path) };
     take();
+}
+
+/// Configures `configured` while others take a lock in the directories `named` and keep it; `-` names none. Prints
+/// whether that was configured, and then for each who has the lock the directory that was named, and the file.
+fn init_races(external: bool, seed: &str, configured: &str, named: &[&str]) {
+    let lock = || if external { lockutils::lock("x").external() } else { lockutils::lock("x") };
+    let lock_in = |path: &str| if path == "-" { lock() } else { lock().lock_path(path) };
+    let takers: Vec<_> = named.iter().map(|path| (*path, lock_in(path))).collect();
+    let (start, seed) = (Barrier::new(takers.len() + 1), seed.parse().expect("a number"));
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut begins = || {
+        let (start, pause) = (&start, random.random_range(0..4_000));
+        move || {
+            start.wait();
+            (0..pause).for_each(|_| std::hint::spin_loop());
+        }
+    };
+    thread::scope(|scope| {
+        let (begin, config) = (begins(), Config::new().lock_path(configured));
+        let init = scope.spawn(move || {
+            begin();
+            lockutils::init(config)
+        });
+        let takers = takers.iter().map(|(path, lock)| {
+            let begin = begins();
+            let taker = scope.spawn(move || {
+                begin();
+                lock.try_acquire().expect("busy is no error")
+            });
+            (path, taker)
+        });
+        let takers: Vec<_> = takers.collect();
+        told(init.join().expect("it does not panic"));
+        let taken = takers.into_iter().map(|(path, taker)| (path, taker.join().expect("it does not panic")));
+        let taken: Vec<_> = taken.collect();
+        for (path, guard) in &taken {
+            if let Some(guard) = guard {
+                println!("{path} {}", guard.path().map_or("-".into(), Path::to_string_lossy));
+            }
+        }
+    });
 }
 
 /// What tests use: a temporary directory for the whole process, which can be asked for again and again.
