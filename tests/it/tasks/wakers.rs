@@ -12,23 +12,26 @@ use super::{Taking, queued, taken, taking, two_processes};
 use crate::conformance::support::{LONG, TINY, Worker, block_on, wait_until};
 
 /// What a waker does with the lock when it is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Deed {
     Tries,
     Takes,
     TakesTheFile,
     WaitsAMoment,
     CancelsAll,
+    /// The first one to be dropped does nothing.
+    CancelsAllAfterwards,
     DropsTheGuard,
     DropsAWait,
 }
 
-const DEEDS: [Deed; 7] = [
+const DEEDS: [Deed; 8] = [
     Deed::Tries,
     Deed::Takes,
     Deed::TakesTheFile,
     Deed::WaitsAMoment,
     Deed::CancelsAll,
+    Deed::CancelsAllAfterwards,
     Deed::DropsTheGuard,
     Deed::DropsAWait,
 ];
@@ -49,14 +52,15 @@ impl Mischief {
         if !self.armed.load(SeqCst) {
             return;
         }
-        self.deeds.fetch_add(1, SeqCst);
+        let before = self.deeds.fetch_add(1, SeqCst);
         let lock = || self.lock.clone();
         match self.deed {
             Deed::Tries => drop(lock().try_acquire().expect("busy is no error")),
             Deed::Takes => drop(lock().timeout(Duration::ZERO).acquire()),
             Deed::TakesTheFile => drop(lock().external().timeout(Duration::ZERO).acquire()),
             Deed::WaitsAMoment => drop(lock().fair().timeout(Duration::from_micros(100)).acquire()),
-            Deed::CancelsAll => self.cancel.cancel(),
+            Deed::CancelsAllAfterwards if before == 0 => {}
+            Deed::CancelsAll | Deed::CancelsAllAfterwards => self.cancel.cancel(),
             Deed::DropsTheGuard => drop(self.held.take()),
             Deed::DropsAWait => drop(self.behind.take()),
         }
@@ -103,8 +107,12 @@ static MEDDLER: RawWakerVTable = RawWakerVTable::new(
 );
 
 /// The waker's last use: it is woken by value, or dropped.
-fn drop_raw(meddler: *const ()) {
-    // SAFETY: as above, and the waker that owns the box is not used any more.
+///
+/// # Safety
+///
+/// As for the table: the pointer is that of a `Meddler` in a box. The waker that owns it is not used any more.
+unsafe fn drop_raw(meddler: *const ()) {
+    // SAFETY: the caller says so.
     drop(unsafe { Box::from_raw(meddler.cast_mut().cast::<Meddler>()) });
 }
 
@@ -122,7 +130,8 @@ impl Scene {
     /// `lock` is that of the task, which waits for `held` to go.
     fn new(locks: &Locks, held: LockGuard, lock: &Lock, deed: Deed) -> Self {
         let cancel = Cancel::new();
-        let cancelled = |lock: Lock| if deed == Deed::CancelsAll { lock.cancel_on(&cancel) } else { lock };
+        let cancels = matches!(deed, Deed::CancelsAll | Deed::CancelsAllAfterwards);
+        let cancelled = |lock: Lock| if cancels { lock.cancel_on(&cancel) } else { lock };
         let mischief = Arc::new(Mischief {
             deed,
             lock: locks.lock("x"),
