@@ -432,7 +432,11 @@ impl Shared {
     /// `init` replaces: so it is settled first, and then looked at again.
     fn configured_at(&self, is_it: impl Fn(&Path) -> bool) -> Result<Option<&Home>, Error> {
         let leads_there = |config: &Config| config.path().is_some_and(&is_it);
-        if leads_there(self.effective()?) && leads_there(self.settled()?) { self.configured() } else { Ok(None) }
+        if leads_there(self.effective()?) && leads_there(self.settled()?) {
+            self.configured()
+        } else {
+            Ok(None)
+        }
     }
 
     /// The locks of a directory that was named on the call: the configured ones, if it is that directory.

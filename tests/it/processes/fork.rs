@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use lockutils_tests::Place;
 
-/// The child has inherited the guard and drops it: the lock stays the parent's, and the child itself finds it
-/// busy.
+use crate::conformance::support::seed;
+
+/// The child has inherited the guard and drops it: the lock stays the parent's, and the child itself finds it busy.
 #[test]
 fn a_child_that_drops_the_guard_takes_nothing_away() {
     let place = Place::new("a_child_that_drops_the_guard_takes_nothing_away");
@@ -64,4 +65,63 @@ fn a_child_that_downgrades_changes_nothing() {
     assert!(reader.try_acquire().expect("busy is no error").is_none(), "the parent writes");
     parent.finish();
     assert!(reader.try_acquire().expect("free").is_some());
+}
+
+/// A wait that the child drops is its copy: the parent's keeps its place, so that no reader passes it.
+#[test]
+fn a_child_that_gives_a_wait_up_takes_no_place_away() {
+    let place = Place::new("a_child_that_gives_a_wait_up_takes_no_place_away");
+    let mut reader = place.holder_with("job", &["read"]);
+    let mut parent = place.helper(&["fork-drop-wait", "job", "queued"]);
+    parent.expect("waits");
+    place.has_waiters("job", 1);
+    parent.say("fork");
+    parent.expect("forked");
+    let second_reader = place.lock("job").read().try_acquire().expect("busy is no error");
+    assert!(second_reader.is_none(), "a reader passes the parent, which writes");
+    reader.release();
+    parent.expect("held");
+    assert!(place.try_acquire("job").is_none(), "the parent has it");
+    parent.finish();
+    assert!(place.try_acquire("job").is_some());
+}
+
+/// The lock has come, and nobody has looked: it is the parent's all the same.
+#[test]
+fn a_child_that_drops_an_unseen_lock_takes_nothing_away() {
+    let place = Place::new("a_child_that_drops_an_unseen_lock_takes_nothing_away");
+    let mut holder = place.holder("job");
+    let mut parent = place.helper(&["fork-drop-wait", "job", "unseen"]);
+    parent.expect("waits");
+    place.has_waiters("job", 1);
+    parent.say("fork");
+    holder.release();
+    parent.expect("forked");
+    assert!(place.try_acquire("job").is_none(), "the parent has it");
+    parent.expect("held");
+    assert!(place.try_acquire("job").is_none(), "the parent has it");
+    parent.finish();
+    assert!(place.try_acquire("job").is_some());
+}
+
+const ROUNDS: usize = 300;
+
+/// Plays rounds in which a thread lets go, others wait, and one forks, all in the same moment.
+#[track_caller]
+fn fork_races(place: &Place, kind: &str) {
+    let mut parent = place.helper(&[kind, &ROUNDS.to_string(), &seed().to_string()]);
+    for round in 0..ROUNDS {
+        parent.expect(&round.to_string());
+    }
+    parent.finish();
+}
+
+#[test]
+fn no_waiter_is_lost_by_a_fork() {
+    fork_races(&Place::new("no_waiter_is_lost_by_a_fork"), "fork-race");
+}
+
+#[test]
+fn no_waiter_for_a_file_is_lost_by_a_fork() {
+    fork_races(&Place::new("no_waiter_for_a_file_is_lost_by_a_fork"), "fork-race-external");
 }

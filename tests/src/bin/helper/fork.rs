@@ -1,6 +1,10 @@
 //! A process that forks while it holds a lock or others wait.
 
-use std::io::{Read, Write, pipe};
+use std::future::Future;
+use std::io::{self, Read, Write, pipe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Wake, Waker};
 
 use lockutils::LockGuard;
 use nix::libc;
@@ -132,18 +136,55 @@ fn hold(name: &str) -> LockGuard {
     Request::new(name, &[]).wait().expect("the lock")
 }
 
-fn forked() -> ForkResult {
-    // SAFETY: the other threads of this program, if any, are waiter threads in a system call or asleep, which
-    // hold no lock of the allocator or of the standard output.
+/// The child has inherited a task that waits, and drops it; then the parent's waits on. `unseen`: the file has come to
+/// the task already, which has not looked.
+pub(crate) fn child_drops_a_wait(name: &str, unseen: bool) {
+    let lock = lockutils::lock(name).external();
+    let mut waiting = Box::pin(lock.acquire_async());
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "the lock was free");
+    say("waits");
+    io::stdin().read_line(&mut String::new()).expect("the test speaks");
+    if unseen {
+        lockutils_tests::eventually("the lock comes", || woken.0.load(SeqCst));
+    }
+    match forked() {
+        ForkResult::Child => {
+            drop(waiting);
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            end_of(child);
+            say("forked");
+            let _guard = futures_lite::future::block_on(waiting).expect("the lock");
+            say("held");
+            wait_for_end();
+        }
+    }
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+pub(crate) fn forked() -> ForkResult {
+    // SAFETY: where this program has other threads, the child does no more than drop guards and waits that only the
+    // calling thread knows, read, and end: it needs no lock that one of those threads may have at this moment.
     unsafe { fork() }.expect("a child")
 }
 
 /// Ends the child as a service's worker does: without running anything of the parent's.
-fn end_child() -> ! {
+pub(crate) fn end_child() -> ! {
     // SAFETY: `_exit` takes a number and does not return.
     unsafe { libc::_exit(0) }
 }
 
-fn end_of(child: Pid) {
+pub(crate) fn end_of(child: Pid) {
     assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "the child ends well");
 }

@@ -5,6 +5,7 @@ mod actor;
 mod count;
 mod fault;
 mod fork;
+mod fork_race;
 mod many;
 mod request;
 mod signal;
@@ -41,6 +42,9 @@ fn run(words: &[&str]) {
         ["fork-idle", name] => fork::child_inherits_an_idle_lock(name),
         ["fork-release", name] => fork::parent_lets_go(name),
         ["fork-wait", name] => fork::child_waits(name),
+        ["fork-drop-wait", name, when] => fork::child_drops_a_wait(name, when == "unseen"),
+        ["fork-race", times, seed] => fork_race::inside(times, seed),
+        ["fork-race-external", times, seed] => fork_race::outside(times, seed),
         ["signal", name, ref words @ ..] => signal::wait(name, words),
         ["chdir", name, other] => fault::chdir(name, other),
         ["umask", mask, mode, name] => fault::umask(mask, mode, name),
