@@ -5,6 +5,7 @@
 
 #![deny(warnings, unused, unreachable_code, dead_code, clippy::all, clippy::pedantic)]
 
+mod cases;
 mod exotic;
 mod failures;
 mod functions;
