@@ -57,3 +57,24 @@ fn init_and_a_named_directory_never_split_a_lock() {
     }
     assert!(outcomes.iter().all(|times| *times > 0), "no race: {outcomes:?}");
 }
+
+/// The environment names a directory, and `init` another one: whoever names a directory gets that one.
+#[test]
+fn a_named_directory_stays_the_named_one_while_init_comes() {
+    let (here, mut random) = (directory(), StdRng::seed_from_u64(seed()));
+    let (code, environment) = (here.path().join("code"), here.path().join("environment"));
+    std::fs::create_dir(&environment).expect("a directory");
+    for _ in 0..200 {
+        let named = [text(&environment), text(&code)];
+        let variables = [("LOCKUTILS_LOCK_PATH", text(&environment))];
+        let trial = Trial::new("external", random.random(), &code, &named, &variables);
+        for (named, file) in &trial.held {
+            assert_eq!(
+                Path::new(file),
+                Path::new(named).join("x"),
+                "{named} was named; init: {}",
+                trial.init
+            );
+        }
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lockutils::{Cancel, Error, Lock, LockGuard, Locks};
 
 use super::{Taking, queued, taken, taking, two_processes};
-use crate::conformance::support::{LONG, TINY, Worker, block_on, wait_until};
+use crate::conformance::support::{LONG, Worker, block_on, wait_until};
 
 /// What a waker does with the lock when it is dropped.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ const DEEDS: [Deed; 8] = [
 
 /// A holder, somebody who waits behind the task with the waker, and what that waker does.
 struct Mischief {
+    /// Counts those that are left: a thread that wakes may drop the last waker late.
+    _left: Arc<()>,
     deed: Deed,
     lock: Lock,
     cancel: Cancel,
@@ -128,11 +130,12 @@ struct Scene {
 
 impl Scene {
     /// `lock` is that of the task, which waits for `held` to go.
-    fn new(locks: &Locks, held: LockGuard, lock: &Lock, deed: Deed) -> Self {
+    fn new(locks: &Locks, held: LockGuard, lock: &Lock, deed: Deed, left: Arc<()>) -> Self {
         let cancel = Cancel::new();
         let cancels = matches!(deed, Deed::CancelsAll | Deed::CancelsAllAfterwards);
         let cancelled = |lock: Lock| if cancels { lock.cancel_on(&cancel) } else { lock };
         let mischief = Arc::new(Mischief {
+            _left: left,
             deed,
             lock: locks.lock("x"),
             cancel: cancel.clone(),
@@ -205,10 +208,13 @@ fn play(kinds: &[Kind], inside: bool, scene: fn(Scene)) {
     for deed in DEEDS {
         for (number, kind) in kinds.iter().enumerate() {
             let held = taken(&holder.lock("x").external());
-            let (registry, lock) = (locks.clone(), kind(&locks));
-            let played = Worker::start(move || scene(Scene::new(&registry, held, &lock, deed)));
+            let (registry, lock, left) = (locks.clone(), kind(&locks), Arc::new(()));
+            let one = Arc::clone(&left);
+            let played = Worker::start(move || scene(Scene::new(&registry, held, &lock, deed, one)));
             played.outcome().unwrap_or_else(|why| panic!("{deed:?}, wait {number}: {why}"));
-            wait_until("nobody is left", || locks.is_empty() && other.is_empty());
+            wait_until("nobody is left", || {
+                Arc::strong_count(&left) == 1 && locks.is_empty() && other.is_empty()
+            });
         }
     }
 }
@@ -284,6 +290,9 @@ fn replaced_while_the_lock_is_let_go() {
     });
 }
 
+/// Not over when the scene begins, on a busy machine either.
+const SHORT: Duration = Duration::from_millis(100);
+
 /// The limit ends the wait, inside the poll that looks at the clock.
 #[test]
 fn dropped_with_a_wait_whose_time_is_over() {
@@ -292,9 +301,9 @@ fn dropped_with_a_wait_whose_time_is_over() {
         scene.end();
     };
     play(
-        &[|locks| locks.lock("x").timeout(TINY), |locks| locks.lock("x").fair().timeout(TINY)],
+        &[|locks| locks.lock("x").timeout(SHORT), |locks| locks.lock("x").fair().timeout(SHORT)],
         true,
         time_passes,
     );
-    play(&[|locks| locks.lock("x").external().timeout(TINY)], false, time_passes);
+    play(&[|locks| locks.lock("x").external().timeout(SHORT)], false, time_passes);
 }
