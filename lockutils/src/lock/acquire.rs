@@ -67,6 +67,7 @@ impl Lock {
         shared.unprefixed()?.take_write(&self.name, || shared.main())
     }
 
+    /// The other ordinary ones. From then on it is known whether the names of this registry have a prefix.
     #[inline(never)]
     fn take_otherwise(&self) -> Option<Hold> {
         let options = &self.options;
