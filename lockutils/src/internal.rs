@@ -249,20 +249,18 @@ impl RawLock {
         }
     }
 
-    /// Takes a waiter out of the queue. Says whether it had been let in: then the hold is the caller's.
-    fn cancel(&self, ticket: Ticket) -> bool {
+    /// Takes a waiter out of the queue. Says whether it had been let in: then the hold is the caller's. Its waker
+    /// is for the caller to drop, last of all: that may run code of the user, which may want the lock.
+    fn cancel(&self, ticket: Ticket) -> (bool, Option<Waker>) {
         let mut queue = self.queue.lock();
         let (granted, waker) = queue.remove(ticket);
-        if granted {
+        if !granted {
+            // Whoever stands behind may fit in now, or has to be woken in its place.
+            let wakers = self.settle_locked(&mut queue, |word| word);
             drop(queue);
-            drop(waker);
-            return true;
+            wakers.into_iter().for_each(Waker::wake);
         }
-        // Whoever stands behind may fit in now, or has to be woken in its place.
-        let wakers = self.settle_locked(&mut queue, |word| word);
-        drop(queue);
-        wakers.into_iter().for_each(Waker::wake);
-        false
+        (granted, waker)
     }
 
     #[inline]

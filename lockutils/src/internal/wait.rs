@@ -44,9 +44,9 @@ impl Future for Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take()
-            && self.raw.cancel(ticket)
-        {
+        let Some(ticket) = self.ticket.take() else { return };
+        let (granted, _waker) = self.raw.cancel(ticket);
+        if granted {
             // The owner of this wait has a reference, so this was not the last user.
             let _ = self.raw.release(self.mode.kind());
         }

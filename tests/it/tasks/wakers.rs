@@ -14,6 +14,9 @@ use crate::conformance::support::{LONG, Worker, block_on, wait_until};
 /// What a waker does with the lock when it is dropped.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
+    /// The first one to be dropped, by the one who wakes, does nothing. Only where the task has let go of everything
+    /// before the last.
+    WaitsAsLongAsItTakes,
     Tries,
     Takes,
     TakesTheFile,
@@ -65,6 +68,11 @@ impl Mischief {
             Deed::CancelsAll | Deed::CancelsAllAfterwards => self.cancel.cancel(),
             Deed::DropsTheGuard => drop(self.held.take()),
             Deed::DropsAWait => drop(self.behind.take()),
+            Deed::WaitsAsLongAsItTakes if before == 0 => {}
+            Deed::WaitsAsLongAsItTakes => {
+                drop(self.held.take());
+                drop(lock().acquire());
+            }
         }
     }
 }
@@ -306,4 +314,22 @@ fn dropped_with_a_wait_whose_time_is_over() {
         time_passes,
     );
     play(&[|locks| locks.lock("x").external().timeout(SHORT)], false, time_passes);
+}
+
+/// A task that is dropped with a lock that it has not seen lets go of it before its waker runs code of the user, which
+/// may wait for the lock without a limit.
+#[test]
+fn dropped_after_the_lock_was_let_go() {
+    for (number, kind) in INSIDE.into_iter().enumerate() {
+        let (_directory, locks, _) = two_processes();
+        let held = taken(&locks.lock("x").external());
+        let played = Worker::start(move || {
+            let lock = kind(&locks);
+            let mut scene = Scene::new(&locks, held, &lock, Deed::WaitsAsLongAsItTakes, Arc::new(()));
+            drop(scene.mischief.behind.take());
+            scene.is_let_go();
+            scene.is_given_up();
+        });
+        played.outcome().unwrap_or_else(|why| panic!("wait {number}: {why}"));
+    }
 }
