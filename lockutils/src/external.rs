@@ -126,8 +126,8 @@ impl LockFile {
         let _turn = (sharing == Sharing::Shared).then(|| Turn::take(&self.turnstile));
         while !self.joins(sharing) {
             let opened = self.open_for_waiting()?;
-            opened.lock(sharing, || true)?;
-            if self.adopt(opened, sharing)? {
+            opened.lock(sharing, |_| true)?;
+            if self.adopt(opened, sharing, false)? {
                 break;
             }
         }
@@ -141,7 +141,7 @@ impl LockFile {
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
         while !self.joins(sharing) {
             let free = match wait::run(self, sharing).await? {
-                Some(opened) => self.adopt(opened, sharing)?,
+                Some((opened, confirmed)) => self.adopt(opened, sharing, confirmed)?,
                 None => self.try_acquire(sharing)?,
             };
             if free {
@@ -156,9 +156,10 @@ impl LockFile {
         sharing == Sharing::Shared && self.own().joins(sharing)
     }
 
-    /// Takes over a descriptor that has been locked. Says whether the path still leads to it.
-    fn adopt(&self, opened: Opened, sharing: Sharing) -> Result<bool, Error> {
-        match opened.is_current_at_first() {
+    /// Takes over a descriptor that has been locked. Says whether the path still leads to it, which need not be
+    /// looked at if it is `confirmed`: seen since the lock was taken.
+    fn adopt(&self, opened: Opened, sharing: Sharing, confirmed: bool) -> Result<bool, Error> {
+        match if confirmed { Ok(true) } else { opened.is_current() } {
             Ok(true) => {}
             Ok(false) => {
                 self.directory.suspect();

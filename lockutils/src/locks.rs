@@ -401,7 +401,7 @@ impl Shared {
     }
 
     /// The configuration, for good.
-    fn settled(&self) -> Result<&Config, Error> {
+    pub(crate) fn settled(&self) -> Result<&Config, Error> {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }

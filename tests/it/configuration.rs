@@ -321,6 +321,17 @@ fn init_is_called_once() {
     assert_eq!(printed[3], taken("x", here.path()));
 }
 
+/// Where the environment has switched lock files off, an external lock has none; another configuration would split it.
+#[test]
+fn external_locks_without_files_come_too_early() {
+    let here = directory();
+    let variables = [("LOCKUTILS_DISABLE_PROCESS_LOCKING", "true")];
+    let printed = told(&["external-then-init", text(here.path())], &variables, here.path());
+    assert_eq!(printed[0], "x -");
+    assert!(printed[1].starts_with("late: "), "{printed:?}");
+    assert_eq!(printed[2], "x -");
+}
+
 #[test]
 fn internal_locks_do_not_come_too_early() {
     let here = directory();

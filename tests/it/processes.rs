@@ -12,3 +12,4 @@ mod remove;
 mod share;
 mod strace;
 mod strange;
+mod waits;

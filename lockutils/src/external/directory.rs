@@ -6,16 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Acquire, Release},
-};
 
 use nix::errno::Errno;
 use parking_lot::Mutex;
 
 use super::Sharing;
-use super::file::{self, FileId, Unopened};
+use super::file::{self, FileId, Step, Unopened};
 use super::wait::Errand;
 use crate::error::{Error, Kind};
 
@@ -124,29 +120,20 @@ pub(super) struct Place {
     id: FileId,
     path: PathBuf,
     at: CString,
-    /// Somebody has looked after the lock was taken, and the path led to the file.
-    confirmed: AtomicBool,
 }
 
 impl Place {
-    fn is_current(&self) -> Result<bool, Error> {
+    pub(super) fn is_current(&self) -> Result<bool, Error> {
         let there =
             file::at(&self.at).map_err(|errno| Error::io_at("look at lock file", &self.path, errno))?;
         Ok(there == Some(self.id))
-    }
-
-    /// Looks in place of the one who is going to ask. What cannot be confirmed is left to that one.
-    pub(super) fn confirm(&self) {
-        if matches!(self.is_current(), Ok(true)) {
-            self.confirmed.store(true, Release);
-        }
     }
 }
 
 impl Opened {
     pub(super) fn new(file: File, id: FileId, path: PathBuf) -> Self {
         let at = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
-        let place = Arc::new(Place { id, path, at, confirmed: AtomicBool::new(false) });
+        let place = Arc::new(Place { id, path, at });
         Self { file, place, process: std::process::id() }
     }
 
@@ -162,11 +149,6 @@ impl Opened {
     /// Whether the path still leads to this file: a lock on a removed file excludes nobody.
     pub(crate) fn is_current(&self) -> Result<bool, Error> {
         self.place.is_current()
-    }
-
-    /// The same for the first lock on this descriptor, which somebody else may have looked at already.
-    pub(super) fn is_current_at_first(&self) -> Result<bool, Error> {
-        if self.place.confirmed.load(Acquire) { Ok(true) } else { self.is_current() }
     }
 
     /// Takes the lock if it is free and the path leads to this file. `None`: the path leads elsewhere;
@@ -187,7 +169,7 @@ impl Opened {
     }
 
     /// Waits in the kernel. `false`: it is not `wanted` any more, and not held.
-    pub(super) fn lock(&self, sharing: Sharing, wanted: impl Fn() -> bool) -> Result<bool, Error> {
+    pub(super) fn lock(&self, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> Result<bool, Error> {
         file::lock(&self.file, sharing, wanted).map_err(|error| Error::io_at("lock", self.path(), error))
     }
 

@@ -196,7 +196,7 @@ fn try_both(file: &File, range: Range, sharing: Sharing) -> io::Result<bool> {
 ///
 /// Who is not `wanted` any more stands in nobody's way: it leaves the gate, and lets go of what it gets.
 /// `false` then.
-pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn() -> bool) -> io::Result<bool> {
+pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
     let locked = lock_in_steps(file, sharing, wanted);
     if !matches!(locked, Ok(true)) {
         unlock(file)?;
@@ -204,13 +204,22 @@ pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn() -> bool) -> 
     locked
 }
 
-fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn() -> bool) -> io::Result<bool> {
+/// How far a wait in the kernel has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It stands in the gate.
+    Gate,
+    /// It has the record lock, and waits for `flock` next.
+    Record,
+}
+
+fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
     set_record(file, Range::Gate, sharing.record())?;
-    if !wanted() {
+    if !wanted(Step::Gate) {
         leave_gate(file)?;
     }
     set_record(file, Range::Lock, sharing.record())?;
-    if !wanted() {
+    if !wanted(Step::Record) {
         return Ok(false);
     }
     flock(file, sharing)?;
@@ -238,6 +247,11 @@ pub(super) fn share(file: &File) -> io::Result<()> {
 /// Leaves the gate and does not come back: for one who still waits, but for nobody.
 pub(super) fn leave_gate(file: &File) -> io::Result<()> {
     set_record(file, Range::Gate, libc::F_UNLCK)
+}
+
+/// Lets the record lock and the gate go, and leaves `flock` alone: for one who waits for that, but for nobody.
+pub(super) fn leave_record(file: &File) -> io::Result<()> {
+    set_record(file, Range::Both, libc::F_UNLCK)
 }
 
 /// Comes back into the gate, if there is room.

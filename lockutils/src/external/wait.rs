@@ -13,8 +13,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +27,7 @@ use std::time::Duration;
 use nix::sys::signal::SigSet;
 use parking_lot::{Condvar, Mutex};
 
+use super::file::Step;
 use super::{Directory, LockFile, Opened, Sharing, file};
 use crate::error::Error;
 
@@ -33,8 +39,9 @@ const EVERY: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_secs(5);
 const STACK: usize = 128 * 1024;
 
-/// Waits for the file of `lock`. `None`: look again yourself.
-pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<Opened>, Error> {
+/// Waits for the file of `lock`. Says whether its path has been looked at since the lock was taken. `None`: look again
+/// yourself.
+pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<(Opened, bool)>, Error> {
     let errand = if let Some(errand) = Errand::abandoned(lock, sharing) {
         errand
     } else {
@@ -62,6 +69,13 @@ pub(super) struct Errand {
     /// Whose thread it is: it does not live on in a forked child.
     process: u32,
     progress: Mutex<Progress>,
+    /// The thread has the record lock and waits for `flock`. This and the next are written under the lock of
+    /// `progress` only.
+    has_record: AtomicBool,
+    /// The record lock was let go when the wait was given up then: what the thread gets is half a lock.
+    halved: AtomicBool,
+    /// The path has led to the file since it was locked.
+    confirmed: AtomicBool,
     /// Another descriptor of the file on which the thread waits, for who gives the wait up.
     gate: Mutex<Option<File>>,
 }
@@ -84,6 +98,9 @@ impl Errand {
             sharing,
             process: std::process::id(),
             progress: Mutex::new(Progress::Wanted(None)),
+            has_record: AtomicBool::new(false),
+            halved: AtomicBool::new(false),
+            confirmed: AtomicBool::new(false),
             gate: Mutex::new(None),
         })
     }
@@ -99,8 +116,9 @@ impl Errand {
     /// Nobody wants the result: the thread stays where it is, and in nobody's way.
     fn abandon(self: Arc<Self>) {
         if let Some(file) = &*self.gate.lock() {
-            // Should this fail, the thread leaves the gate when it gets the lock.
-            let _ = file::leave_gate(file);
+            let halved = self.halved.load(Relaxed);
+            // Should this fail, the thread lets go when it gets the lock.
+            let _ = if halved { file::leave_record(file) } else { file::leave_gate(file) };
         }
         let directory = Arc::clone(&self.directory);
         let mut abandoned = directory.abandoned.lock();
@@ -132,8 +150,21 @@ impl Errand {
         self.process == std::process::id()
     }
 
-    fn is_wanted(&self) -> bool {
-        matches!(*self.progress.lock(), Progress::Wanted(_))
+    /// The thread asks on its way.
+    fn is_wanted(&self, step: Step) -> bool {
+        let progress = self.progress.lock();
+        let wanted = matches!(*progress, Progress::Wanted(_));
+        self.has_record.store(wanted && step == Step::Record, Relaxed);
+        wanted
+    }
+
+    /// Nobody wants the result any more. What was in the way of others is let go by [`abandon`](Self::abandon), which
+    /// comes before anybody can want it again.
+    fn give_up(&self) -> Progress {
+        let mut progress = self.progress.lock();
+        let waits = matches!(*progress, Progress::Wanted(_));
+        self.halved.store(waits && self.has_record.load(Relaxed), Relaxed);
+        std::mem::replace(&mut *progress, if waits { Progress::Unwanted } else { Progress::Over })
     }
 
     /// The thread's side: waits in the kernel and delivers.
@@ -141,21 +172,25 @@ impl Errand {
         let result = self.wait();
         *self.gate.lock() = None;
         let mut progress = self.progress.lock();
+        self.has_record.store(false, Relaxed);
+        let halved = self.halved.swap(false, Relaxed);
         match (&mut *progress, result) {
-            (Progress::Wanted(waker), Some(result)) => {
+            (Progress::Wanted(waker), Some(result)) if !halved || result.is_err() => {
                 let waker = waker.take();
                 let place = result.as_ref().ok().map(|opened| Arc::clone(opened.place()));
                 *progress = Progress::Done(result);
                 drop(progress);
-                waker.into_iter().for_each(Waker::wake);
-                // While the other one wakes up, there is time for the look at the path.
-                if let Some(place) = place {
-                    place.confirm();
+                waker.into_iter().for_each(wake);
+                // While the other one wakes up, there is time for the look at the path. What is not seen in time,
+                // or not well, the other one looks at itself.
+                if place.is_some_and(|place| matches!(place.is_current(), Ok(true))) {
+                    self.confirmed.store(true, Release);
                 }
             }
-            // Wanted again at the last moment: then the wait begins anew.
-            (Progress::Wanted(_), None) => {
+            // Wanted again at the last moment, or too late to be whole: then the wait begins anew.
+            (Progress::Wanted(_), result) => {
                 drop(progress);
+                result.into_iter().for_each(let_go);
                 self.carry_out();
             }
             (_, result) => {
@@ -176,7 +211,7 @@ impl Errand {
                 Err(error) => return Some(Err(error)),
             };
             *self.gate.lock() = opened.another();
-            return match opened.lock(self.sharing, || self.is_wanted()) {
+            return match opened.lock(self.sharing, |step| self.is_wanted(step)) {
                 Ok(true) => Some(Ok(opened)),
                 Ok(false) => None,
                 Err(error) => Some(Err(error)),
@@ -219,12 +254,14 @@ struct Awaited {
 }
 
 impl Future for Awaited {
-    type Output = Result<Option<Opened>, Error>;
+    type Output = Result<Option<(Opened, bool)>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let errand = self.errand.as_ref().expect("not polled after the end");
         let polled = if errand.is_mine() {
-            errand.poll(context).map(|result| result.map(Some))
+            errand
+                .poll(context)
+                .map(|result| result.map(|opened| Some((opened, errand.confirmed.load(Acquire)))))
         } else {
             Poll::Ready(Ok(None))
         };
@@ -238,12 +275,7 @@ impl Future for Awaited {
 impl Drop for Awaited {
     fn drop(&mut self) {
         let Some(errand) = self.errand.take().filter(|errand| errand.is_mine()) else { return };
-        let progress = {
-            let mut progress = errand.progress.lock();
-            let now =
-                if matches!(*progress, Progress::Wanted(_)) { Progress::Unwanted } else { Progress::Over };
-            std::mem::replace(&mut *progress, now)
-        };
+        let progress = errand.give_up();
         match progress {
             Progress::Done(result) => let_go(result),
             Progress::Wanted(waker) => {
@@ -346,9 +378,14 @@ impl Pool {
             if wakers.is_empty() {
                 return;
             }
-            wakers.into_iter().for_each(Waker::wake);
+            wakers.into_iter().for_each(wake);
         }
     }
+}
+
+/// Wakes on a thread of ours. It goes on for the others when the code of the user panics.
+fn wake(waker: Waker) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// Starts a thread that no signal of the program is delivered to.

@@ -152,7 +152,9 @@ impl Lock {
         };
         let file = self.file(hold.cell())?;
         if let Some(file) = file {
-            hold.claim(owner, place, Coarse::now());
+            // The thread may not take it again before it has all of it: what is told of the wait may run code of
+            // the user.
+            hold.claim(owner.min(Owner::Pinned), place, Coarse::now());
             if !file.try_acquire(self.sharing())? {
                 has_waited = true;
                 trace::waiting_for_file(file.path(), place);

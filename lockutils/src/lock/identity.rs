@@ -109,8 +109,13 @@ impl Lock {
         self.options.prefix().unwrap_or_else(|| self.locks.prefix(config))
     }
 
+    /// Whether the lock has a file. Where the configuration says that there are none, it must not say otherwise later.
     pub(super) fn is_external(&self) -> Result<bool, Error> {
-        Ok(self.options.is_external() && !self.locks.shared().effective()?.disable_process_locking)
+        if !self.options.is_external() {
+            return Ok(false);
+        }
+        let shared = self.locks.shared();
+        Ok(!shared.effective()?.disable_process_locking || !shared.settled()?.disable_process_locking)
     }
 
     /// The lock's file, if it is external.
