@@ -259,7 +259,8 @@ impl Lock {
         self.with(|options| options.rare().prefix = Some(prefix.as_ref().into()))
     }
 
-    /// Uses another directory than the configured one. An empty path counts as unset.
+    /// Uses another directory than the configured one. An empty path counts as unset; a relative one is below the
+    /// current directory of this moment.
     ///
     /// ```
     /// # let dir = std::env::temp_dir().join(format!("lockutils-doc-path-{}", std::process::id()));
@@ -271,6 +272,8 @@ impl Lock {
     /// ```
     pub fn lock_path(self, path: impl AsRef<Path>) -> Self {
         let path = Some(path.as_ref()).filter(|path| !path.as_os_str().is_empty());
+        // Where there is no current directory, the acquire says so.
+        let path = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
         self.with(|options| options.rare().path = path.map(Into::into))
     }
 

@@ -1,5 +1,6 @@
 //! A registry of locks with its configuration, and the one of the process.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -306,7 +307,7 @@ impl Locks {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn lock_path(&self) -> Option<PathBuf> {
-        self.shared().effective().ok().and_then(|config| config.path().map(Path::to_owned))
+        self.shared().asked().ok().and_then(|config| config.path().map(Path::to_owned))
     }
 
     #[inline]
@@ -330,11 +331,16 @@ impl Locks {
     /// The prefix of this registry's names under `config`.
     #[inline]
     pub(crate) fn prefix<'a>(&'a self, config: &'a Config) -> &'a str {
-        let said = match &self.0 {
+        self.said_prefix().unwrap_or_else(|| config.prefix())
+    }
+
+    /// What `with_prefix` has said, whatever the configuration is.
+    #[inline]
+    pub(crate) fn said_prefix(&self) -> Option<&str> {
+        match &self.0 {
             Root::Process(prefix) => *prefix,
             Root::Own(own) => own.prefix.as_deref(),
-        };
-        said.unwrap_or_else(|| config.prefix())
+        }
     }
 }
 
@@ -380,6 +386,14 @@ impl Shared {
     #[inline]
     pub(crate) fn known(&self) -> Option<&Config> {
         self.config.get().or_else(|| self.early.get())
+    }
+
+    /// The configuration as it is now, for a question: nothing comes too early by that.
+    pub(crate) fn asked(&self) -> Result<Cow<'_, Config>, Error> {
+        match self.known() {
+            Some(config) => Ok(Cow::Borrowed(config)),
+            None => Config::from_env().bound().map(Cow::Owned),
+        }
     }
 
     /// The configuration as it is now, which for internal locks may still change.

@@ -405,6 +405,20 @@ fn a_registry_with_a_prefix_of_its_own_follows_init() {
 }
 
 #[test]
+fn questions_are_not_too_early() {
+    let here = directory();
+    let printed = told(&["asked-then-init", text(here.path())], &[], here.path());
+    assert_eq!(printed, ["ok".to_owned(), taken("late-x", here.path())]);
+}
+
+#[test]
+fn a_named_relative_directory_is_resolved_by_the_call() {
+    let (here, other) = (directory(), directory());
+    let printed = told(&["named-relative", text(other.path())], &[], here.path());
+    assert_eq!(printed, [(); 3].map(|()| taken("x", &here.path().join("locks"))));
+}
+
+#[test]
 fn a_relative_directory_is_resolved_once() {
     let (here, other) = (directory(), directory());
     let environment = [("LOCKUTILS_LOCK_PATH", "locks")];

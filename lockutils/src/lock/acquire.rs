@@ -218,7 +218,7 @@ impl Lock {
     }
 
     pub(super) fn limit(&self) -> Result<Limit<'_>, Error> {
-        let default = self.locks.shared().effective()?.timeout;
+        let default = self.locks.shared().asked()?.timeout;
         Ok(Limit::begin(self.options.span, default, self.options.cancel()))
     }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use once_cell::sync::OnceCell;
 
 use super::Lock;
-use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::external::LockFile;
 use crate::internal::Mode;
@@ -85,8 +84,10 @@ impl Lock {
     }
 
     pub(super) fn identity_name(&self) -> Result<Text, Error> {
-        let config = self.locks.shared().effective()?;
-        let prefix = self.prefix_in(config);
+        let prefix = match self.options.prefix().or_else(|| self.locks.said_prefix()) {
+            Some(said) => said,
+            None => self.locks.shared().effective()?.prefix(),
+        };
         name::checked(prefix, &self.name, self.options.is_hashed()).map_err(|rule| {
             Kind::Name { name: self.name.to_string(), prefix: prefix.to_owned(), rule }.into()
         })
@@ -102,11 +103,6 @@ impl Lock {
             },
             None => Ok(shared.main().clone()),
         }
-    }
-
-    #[inline]
-    pub(super) fn prefix_in<'a>(&'a self, config: &'a Config) -> &'a str {
-        self.options.prefix().unwrap_or_else(|| self.locks.prefix(config))
     }
 
     /// Whether the lock has a file. Where the configuration says that there are none, it must not say otherwise later.

@@ -24,7 +24,9 @@ fn main() {
         ["named-then-init", named, configured] => named_then_init(named, configured),
         ["attribute-then-init", path] => attribute_then_init(path),
         ["prefix-then-init", path] => prefix_then_init(path),
+        ["asked-then-init", path] => asked_then_init(path),
         ["relative", elsewhere] => relative(elsewhere),
+        ["named-relative", elsewhere] => named_relative(elsewhere),
         ["changed", path] => changed(path),
         ["init-races", scope, seed, configured, named @ ..] => {
             init_races(*scope == "external", seed, configured, named);
@@ -125,6 +127,25 @@ fn prefix_then_init(path: &str) {
     drop(NOVA.lock("x").acquire());
     told(lockutils::init(Config::new().lock_path(path)));
     tell(NOVA.lock("x").external().acquire());
+}
+
+/// Questions, and locks whose prefix does not depend on it, are not too early for a configuration.
+fn asked_then_init(path: &str) {
+    let _ = lockutils::locks().lock_path();
+    let _ = format!("{:?}", lockutils::locks());
+    drop(NOVA.lock("x").acquire());
+    drop(lockutils::lock("x").prefix("cinder").acquire());
+    told(lockutils::init(Config::new().lock_path(path).lock_file_prefix("late")));
+    take();
+}
+
+/// A directory that is named on a call is resolved by that call.
+fn named_relative(elsewhere: &str) {
+    let lock = lockutils::lock("x").external().lock_path("locks");
+    tell(lock.acquire());
+    env::set_current_dir(elsewhere).expect("it is there");
+    tell(lock.acquire());
+    tell(lock.clone().acquire());
 }
 
 /// A relative directory is resolved once.
