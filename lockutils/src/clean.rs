@@ -71,7 +71,7 @@ impl Locks {
         })?;
         let missing = || Kind::NoLockPath { name: pattern.to_string() };
         let path = self.lock_path().ok_or_else(missing)?;
-        let prefix = crate::name::join(self.prefix(self.shared().effective()?), "");
+        let prefix = crate::name::join(self.prefix()?, "");
         self.shared()
             .configured()?
             .and_then(|home| home.directory.get())

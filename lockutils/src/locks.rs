@@ -1,6 +1,5 @@
 //! A registry of locks with its configuration, and the one of the process.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -63,6 +62,8 @@ struct Own {
 pub(crate) struct Shared {
     /// Set by `init` or `new`, or bound from the environment by the first external lock.
     config: OnceCell<Config>,
+    /// What the environment says, once somebody has asked.
+    environment: OnceCell<Config>,
     /// The environment, as internal locks saw it that were taken before `config` was set.
     early: OnceCell<Config>,
     /// `main`, once one of the two above is there and has no prefix; otherwise null. It stays so: `init` does not
@@ -321,22 +322,17 @@ impl Locks {
     /// What all clones share, unless this one has been given a prefix.
     #[inline]
     pub(crate) fn shared_as_configured(&self) -> Option<&Shared> {
-        match &self.0 {
-            Root::Process(None) => Some(&PROCESS),
-            Root::Own(own) if own.prefix.is_none() => Some(self.shared()),
-            _ => None,
-        }
+        if self.said_prefix().is_none() { Some(self.shared()) } else { None }
     }
 
-    /// The prefix of this registry's names under `config`.
-    #[inline]
-    pub(crate) fn prefix<'a>(&'a self, config: &'a Config) -> &'a str {
-        self.said_prefix().unwrap_or_else(|| config.prefix())
+    /// The prefix of this registry's names.
+    pub(crate) fn prefix(&self) -> Result<&str, Error> {
+        self.said_prefix().map_or_else(|| self.shared().effective().map(Config::prefix), Ok)
     }
 
     /// What `with_prefix` has said, whatever the configuration is.
     #[inline]
-    pub(crate) fn said_prefix(&self) -> Option<&str> {
+    fn said_prefix(&self) -> Option<&str> {
         match &self.0 {
             Root::Process(prefix) => *prefix,
             Root::Own(own) => own.prefix.as_deref(),
@@ -358,6 +354,7 @@ impl Shared {
     const fn new() -> Self {
         Self {
             config: OnceCell::new(),
+            environment: OnceCell::new(),
             early: OnceCell::new(),
             unprefixed: AtomicPtr::new(ptr::null_mut()),
             binding: Mutex::new(()),
@@ -375,11 +372,9 @@ impl Shared {
     }
 
     /// Remembers that for [`unprefixed`](Self::unprefixed).
-    pub(crate) fn note_prefix(&self, config: &Config) {
-        if config.prefix().is_empty() {
-            let main: &Namespace = self.main();
-            self.unprefixed.store(ptr::from_ref(main).cast_mut(), Release);
-        }
+    pub(crate) fn note_unprefixed(&self) {
+        let main: &Namespace = self.main();
+        self.unprefixed.store(ptr::from_ref(main).cast_mut(), Release);
     }
 
     /// The configuration, if anybody has needed it before.
@@ -389,11 +384,12 @@ impl Shared {
     }
 
     /// The configuration as it is now, for a question: nothing comes too early by that.
-    pub(crate) fn asked(&self) -> Result<Cow<'_, Config>, Error> {
-        match self.known() {
-            Some(config) => Ok(Cow::Borrowed(config)),
-            None => Config::from_env().bound().map(Cow::Owned),
-        }
+    pub(crate) fn asked(&self) -> Result<&Config, Error> {
+        self.known().map_or_else(|| self.environment(), Ok)
+    }
+
+    fn environment(&self) -> Result<&Config, Error> {
+        self.environment.get_or_try_init(|| Config::from_env().bound())
     }
 
     /// The configuration as it is now, which for internal locks may still change.
@@ -410,7 +406,7 @@ impl Shared {
         let _binding = self.binding.lock();
         match self.config.get() {
             Some(config) => Ok(config),
-            None => self.early.get_or_try_init(|| Config::from_env().bound()),
+            None => self.early.get_or_try_init(|| self.environment().cloned()),
         }
     }
 
@@ -419,9 +415,9 @@ impl Shared {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        self.effective()?;
+        let early = self.effective()?;
         let _binding = self.binding.lock();
-        self.config.get_or_try_init(|| Ok(self.early.get_or_try_init(|| Config::from_env().bound())?.clone()))
+        Ok(self.config.get_or_init(|| early.clone()))
     }
 
     /// The locks without a directory of their own.

@@ -74,12 +74,14 @@ impl Lock {
         if !options.are_ordinary() {
             return None;
         }
-        let shared = self.locks.shared();
-        let config = shared.known()?;
-        shared.note_prefix(config);
-        let full = name::join(self.locks.prefix(config), &self.name);
+        // What is wrong with the configuration is said by the way that comes after this.
+        let prefix = self.locks.prefix().ok()?;
+        if let Some(shared) = self.locks.shared_as_configured().filter(|_| prefix.is_empty()) {
+            shared.note_unprefixed();
+        }
+        let full = name::join(prefix, &self.name);
         let (mode, fair) = (Some(options.mode()), options.is_fair());
-        match Namespace::get_if(shared.main(), &full, mode, fair, name::is_plain)? {
+        match Namespace::get_if(self.locks.shared().main(), &full, mode, fair, name::is_plain)? {
             Ok(Taken::Held(hold)) => Some(hold),
             _ => None,
         }

@@ -84,10 +84,7 @@ impl Lock {
     }
 
     pub(super) fn identity_name(&self) -> Result<Text, Error> {
-        let prefix = match self.options.prefix().or_else(|| self.locks.said_prefix()) {
-            Some(said) => said,
-            None => self.locks.shared().effective()?.prefix(),
-        };
+        let prefix = self.options.prefix().map_or_else(|| self.locks.prefix(), Ok)?;
         name::checked(prefix, &self.name, self.options.is_hashed()).map_err(|rule| {
             Kind::Name { name: self.name.to_string(), prefix: prefix.to_owned(), rule }.into()
         })
