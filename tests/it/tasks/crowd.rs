@@ -59,8 +59,8 @@ fn only_writers(locks: &Locks, _: &mut StdRng) -> (Lock, i64) {
     (locks.lock("x"), WRITER)
 }
 
-/// Queues everybody, then lets the lock go while tasks are cancelled in any order.
-fn crowd(kind: impl Fn(&Locks, &mut StdRng) -> (Lock, i64)) {
+/// Queues everybody, then lets the lock go while this share of the tasks is cancelled in any order.
+fn crowd(share: f64, kind: impl Fn(&Locks, &mut StdRng) -> (Lock, i64)) {
     let (locks, oracle, mut random) = (own(), Arc::new(Oracle::default()), StdRng::seed_from_u64(seed()));
     let (runtime, begun) = (multi(), Arc::new(AtomicUsize::new(0)));
     let held = locks.lock("x").acquire().expect("free");
@@ -74,7 +74,7 @@ fn crowd(kind: impl Fn(&Locks, &mut StdRng) -> (Lock, i64)) {
     });
     let tasks: Vec<_> = tasks.collect();
     wait_until("everybody waits", || begun.load(SeqCst) == TASKS);
-    let mut impatient: Vec<usize> = (0..TASKS).filter(|_| random.random_bool(0.5)).collect();
+    let mut impatient: Vec<usize> = (0..TASKS).filter(|_| random.random_bool(share)).collect();
     impatient.shuffle(&mut random);
     let (early, late) = impatient.split_at(random.random_range(0..impatient.len()));
     abort(&tasks, early);
@@ -108,12 +108,19 @@ fn all_are_served(runtime: &tokio::runtime::Runtime, tasks: Vec<JoinHandle<()>>,
 
 #[test]
 fn writers_lose_patience() {
-    crowd(only_writers);
+    crowd(0.5, only_writers);
+}
+
+/// Each one is cancelled at a random moment: before the lock is let go, while it changes hands, or after.
+#[test]
+fn everybody_loses_patience() {
+    crowd(1.0, only_writers);
+    crowd(1.0, any_kind);
 }
 
 #[test]
 fn a_mixed_crowd_loses_patience() {
-    crowd(any_kind);
+    crowd(0.5, any_kind);
 }
 
 /// Nobody holds for long, nobody is cancelled before the lock is free: tasks come, wait and go all at once.
