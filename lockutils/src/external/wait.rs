@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Release},
 };
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -68,16 +68,19 @@ pub(super) struct Errand {
     sharing: Sharing,
     /// Whose thread it is: it does not live on in a forked child.
     process: u32,
-    progress: Mutex<Progress>,
-    /// The thread has the record lock and waits for `flock`. This and the next are written under the lock of
-    /// `progress` only.
-    has_record: AtomicBool,
-    /// The record lock was let go when the wait was given up then: what the thread gets is half a lock.
-    halved: AtomicBool,
+    course: Mutex<Course>,
     /// The path has led to the file since it was locked.
     confirmed: AtomicBool,
     /// Another descriptor of the file on which the thread waits, for who gives the wait up.
     gate: Mutex<Option<File>>,
+}
+
+struct Course {
+    progress: Progress,
+    /// The thread has the record lock and waits for `flock`.
+    has_record: bool,
+    /// The record lock was let go when the wait was given up then: what the thread gets is half a lock.
+    halved: bool,
 }
 
 enum Progress {
@@ -97,9 +100,7 @@ impl Errand {
             name: lock.name.clone(),
             sharing,
             process: std::process::id(),
-            progress: Mutex::new(Progress::Wanted(None)),
-            has_record: AtomicBool::new(false),
-            halved: AtomicBool::new(false),
+            course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
             confirmed: AtomicBool::new(false),
             gate: Mutex::new(None),
         })
@@ -114,16 +115,15 @@ impl Errand {
     }
 
     /// Nobody wants the result: the thread stays where it is, and in nobody's way.
-    fn abandon(self: Arc<Self>) {
+    fn abandon(self: Arc<Self>, halved: bool) {
         if let Some(file) = &*self.gate.lock() {
-            let halved = self.halved.load(Relaxed);
             // Should this fail, the thread lets go when it gets the lock.
             let _ = if halved { file::leave_record(file) } else { file::leave_gate(file) };
         }
         let directory = Arc::clone(&self.directory);
         let mut abandoned = directory.abandoned.lock();
         // The thread takes it off the list when it is over, and may have looked before it was there.
-        if !matches!(*self.progress.lock(), Progress::Over) {
+        if !matches!(self.course.lock().progress, Progress::Over) {
             abandoned.push(self);
         }
     }
@@ -133,12 +133,12 @@ impl Errand {
         if !self.is_mine() {
             return false;
         }
-        let mut progress = self.progress.lock();
-        if !matches!(*progress, Progress::Unwanted) {
+        let mut course = self.course.lock();
+        if !matches!(course.progress, Progress::Unwanted) {
             return false;
         }
-        *progress = Progress::Wanted(None);
-        drop(progress);
+        course.progress = Progress::Wanted(None);
+        drop(course);
         if let Some(file) = &*self.gate.lock() {
             // Without room in the gate it waits for the lock alone.
             let _ = file::enter_gate(file, self.sharing);
@@ -152,34 +152,35 @@ impl Errand {
 
     /// The thread asks on its way.
     fn is_wanted(&self, step: Step) -> bool {
-        let progress = self.progress.lock();
-        let wanted = matches!(*progress, Progress::Wanted(_));
-        self.has_record.store(wanted && step == Step::Record, Relaxed);
+        let mut course = self.course.lock();
+        let wanted = matches!(course.progress, Progress::Wanted(_));
+        course.has_record = wanted && step == Step::Record;
         wanted
     }
 
-    /// Nobody wants the result any more. What was in the way of others is let go by [`abandon`](Self::abandon), which
-    /// comes before anybody can want it again.
-    fn give_up(&self) -> Progress {
-        let mut progress = self.progress.lock();
-        let waits = matches!(*progress, Progress::Wanted(_));
-        self.halved.store(waits && self.has_record.load(Relaxed), Relaxed);
-        std::mem::replace(&mut *progress, if waits { Progress::Unwanted } else { Progress::Over })
+    /// Nobody wants the result any more: how far the wait had come, and whether it is halved. What was in the way
+    /// of others is let go by [`abandon`](Self::abandon), which comes before anybody can want it again.
+    fn give_up(&self) -> (Progress, bool) {
+        let mut course = self.course.lock();
+        let waits = matches!(course.progress, Progress::Wanted(_));
+        course.halved = waits && course.has_record;
+        let now = if waits { Progress::Unwanted } else { Progress::Over };
+        (std::mem::replace(&mut course.progress, now), course.halved)
     }
 
     /// The thread's side: waits in the kernel and delivers.
     fn carry_out(self: &Arc<Self>) {
         let result = self.wait();
         *self.gate.lock() = None;
-        let mut progress = self.progress.lock();
-        self.has_record.store(false, Relaxed);
-        let halved = self.halved.swap(false, Relaxed);
-        match (&mut *progress, result) {
+        let mut course = self.course.lock();
+        course.has_record = false;
+        let halved = std::mem::take(&mut course.halved);
+        match (&mut course.progress, result) {
             (Progress::Wanted(waker), Some(result)) if !halved || result.is_err() => {
                 let waker = waker.take();
                 let place = result.as_ref().ok().map(|opened| Arc::clone(opened.place()));
-                *progress = Progress::Done(result);
-                drop(progress);
+                course.progress = Progress::Done(result);
+                drop(course);
                 waker.into_iter().for_each(wake);
                 // While the other one wakes up, there is time for the look at the path. What is not seen in time,
                 // or not well, the other one looks at itself.
@@ -189,13 +190,13 @@ impl Errand {
             }
             // Wanted again at the last moment, or too late to be whole: then the wait begins anew.
             (Progress::Wanted(_), result) => {
-                drop(progress);
+                drop(course);
                 result.into_iter().for_each(let_go);
                 self.carry_out();
             }
             (_, result) => {
-                *progress = Progress::Over;
-                drop(progress);
+                course.progress = Progress::Over;
+                drop(course);
                 result.into_iter().for_each(let_go);
                 self.directory.abandoned.lock().retain(|errand| !Arc::ptr_eq(errand, self));
             }
@@ -220,15 +221,15 @@ impl Errand {
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Opened, Error>> {
-        let mut progress = self.progress.lock();
-        match &mut *progress {
+        let mut course = self.course.lock();
+        match &mut course.progress {
             Progress::Wanted(waker) => {
                 let old = waker.replace(context.waker().clone());
-                drop(progress);
+                drop(course);
                 drop(old);
                 Poll::Pending
             }
-            Progress::Done(_) => match std::mem::replace(&mut *progress, Progress::Over) {
+            Progress::Done(_) => match std::mem::replace(&mut course.progress, Progress::Over) {
                 Progress::Done(result) => Poll::Ready(result),
                 _ => unreachable!("it was done a line ago, under the same lock"),
             },
@@ -275,12 +276,12 @@ impl Future for Awaited {
 impl Drop for Awaited {
     fn drop(&mut self) {
         let Some(errand) = self.errand.take().filter(|errand| errand.is_mine()) else { return };
-        let progress = errand.give_up();
+        let (progress, halved) = errand.give_up();
         match progress {
             Progress::Done(result) => let_go(result),
             Progress::Wanted(waker) => {
                 drop(waker);
-                errand.abandon();
+                errand.abandon(halved);
             }
             Progress::Unwanted | Progress::Over => {}
         }
