@@ -8,9 +8,13 @@
 //! |---|---|
 //! | a thread without a limit | in the kernel: arrival order, one wake-up |
 //! | a thread with a limit, a task | for a [waiter thread](wait), which waits in the kernel |
+//!
+//! Both wait in the [queue] of the file.
 
 mod directory;
 mod file;
+mod queue;
+mod range;
 pub(crate) mod remove;
 mod wait;
 
@@ -24,6 +28,7 @@ pub(crate) use self::directory::{Directory, Opened};
 pub(crate) use self::file::FileId;
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
+use crate::clock::Coarse;
 use crate::error::Error;
 use crate::internal::wait::{Waiting, block};
 use crate::internal::{HeldAs, Mode, RawLock};
@@ -66,6 +71,9 @@ struct State {
     holders: u32,
     /// Holds of the parent, in a forked child: their guards are copies and let nothing go.
     inherited: u32,
+    /// When somebody here looked last whether another process waits, and what was seen.
+    looked: Coarse,
+    waited: bool,
 }
 
 impl LockFile {
@@ -90,8 +98,8 @@ impl LockFile {
         state
     }
 
-    /// Takes the file if it is free.
-    pub(crate) fn try_acquire(&self, sharing: Sharing) -> Result<bool, Error> {
+    /// Takes the file if it is free. Who is `fair` does not overtake those who wait in other processes.
+    pub(crate) fn try_acquire(&self, sharing: Sharing, fair: bool) -> Result<bool, Error> {
         let mut state = self.own();
         if state.joins(sharing) {
             return Ok(true);
@@ -99,13 +107,10 @@ impl LockFile {
         loop {
             if state.opened.is_none() {
                 state.opened = self.directory.open_file(&self.name, false)?;
+                state.looked = Coarse::default();
             }
-            let Some(opened) = &state.opened else { return Ok(false) };
-            match opened.try_lock_here(sharing) {
-                Ok(Some(locked)) => {
-                    state.holders = u32::from(locked);
-                    return Ok(locked);
-                }
+            match state.try_opened(sharing, fair) {
+                Ok(Some(locked)) => return Ok(locked),
                 Ok(None) => self.directory.suspect(),
                 Err(error) => {
                     state.opened = None;
@@ -142,7 +147,7 @@ impl LockFile {
         while !self.joins(sharing) {
             let free = match wait::run(self, sharing).await? {
                 Some((opened, confirmed)) => self.adopt(opened, sharing, confirmed)?,
-                None => self.try_acquire(sharing)?,
+                None => self.try_acquire(sharing, true)?,
             };
             if free {
                 break;
@@ -168,8 +173,10 @@ impl LockFile {
             Err(error) => return opened.unlock().and(Err(error)),
         }
         let mut state = self.own();
-        if state.joins(sharing) {
-            // A reader that only tried was faster, on a descriptor of its own; this one is not needed.
+        if sharing == Sharing::Shared && state.holders > 0 {
+            // Other readers were faster, on a descriptor of their own, or have not let go since they stopped to let
+            // others join them. The lock that was waited for is not needed.
+            state.holders += 1;
             return opened.unlock().map(|()| true);
         }
         state.opened = Some(opened);
@@ -246,11 +253,39 @@ impl State {
         }
     }
 
-    /// One more reader, where readers have the file.
+    /// Takes the open file if it is free. `None`: the path leads to another.
+    fn try_opened(&mut self, sharing: Sharing, fair: bool) -> Result<Option<bool>, Error> {
+        let overtakes = self.would_overtake(sharing, fair)?;
+        let Some(opened) = &self.opened else { return Ok(Some(false)) };
+        if overtakes {
+            return Ok(opened.is_current()?.then_some(false));
+        }
+        let locked = opened.try_lock_here(sharing)?;
+        self.holders += u32::from(locked == Some(true));
+        Ok(locked)
+    }
+
+    /// One more reader, where readers have the file and no writer of another process waits for them to end.
     fn joins(&mut self, sharing: Sharing) -> bool {
-        let joins = sharing == Sharing::Shared && self.holders > 0;
+        let joins = sharing == Sharing::Shared
+            && self.holders > 0
+            // What cannot be seen now is seen by the wait that comes next.
+            && !self.would_overtake(sharing, false).unwrap_or(true);
         self.holders += u32::from(joins);
         joins
+    }
+
+    /// Whether another process waits that would be overtaken by who takes the file now. Those who are not fair
+    /// ask the kernel once a tick of the coarse clock, and each time while somebody waits: so long they may overtake.
+    fn would_overtake(&mut self, sharing: Sharing, fair: bool) -> Result<bool, Error> {
+        let Some(opened) = &self.opened else { return Ok(false) };
+        let now = Coarse::now();
+        let joins = self.holders > 0;
+        if fair || self.waited || now != self.looked || sharing == Sharing::Shared && !joins {
+            self.looked = now;
+            self.waited = opened.is_waited(sharing)?;
+        }
+        Ok(self.waited)
     }
 }
 

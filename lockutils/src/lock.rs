@@ -87,7 +87,8 @@ pub fn semaphore(name: impl AsRef<str>, permits: u32) -> Lock {
 /// # Fairness
 ///
 /// Without [`fair`](Self::fair), a thread that comes just when the lock is free may take it before those who
-/// wait. The first in the queue bears that a few times and then gets the next turn, so nobody starves.
+/// wait. The first in the queue bears that a few times, or some milliseconds if it waits for another process, and
+/// then gets the next turn, so nobody starves.
 /// Readers never overtake anybody who waits, so a writer is not starved by readers, nor readers by writers.
 ///
 /// ```
@@ -190,9 +191,12 @@ impl Lock {
     }
 
     /// Waits in strict order of arrival: nobody who comes later is let in earlier, and while this waits,
-    /// nobody overtakes anybody. Under contention that costs a change of threads for each turn. The order is
-    /// that of this process. Between processes the kernel wakes in the order of arrival, but a process that
-    /// lets go and comes again at once may be faster than the one that was woken; how often is not bounded.
+    /// nobody overtakes anybody. Under contention that costs a change of threads for each turn.
+    ///
+    /// Between processes the order is that in which their threads have come to the lock file, and those who
+    /// ask for it keep it: they do not overtake anybody. Those who do not ask for it may overtake for some
+    /// milliseconds. Who dies or gives up while it waits is skipped. Programs that are not of this crate have
+    /// an order of their own.
     ///
     /// ```
     /// let guard = lockutils::lock("fair-example").fair().acquire()?;

@@ -246,7 +246,7 @@ fn singleton_deleted_when_no_external_references_exist() {
 /// the error is told; dropping the guard does the same without it.
 #[test]
 fn release_keeps_lock_held_when_unlock_fails() {
-    for (call, when) in [("flock", "2"), ("fcntl", "2")] {
+    for (call, when) in [("flock", "2"), ("fcntl", "3")] {
         let place = Place::new("release_keeps_lock_held_when_unlock_fails");
         let (trace, file) = (format!("trace={call}"), place.file("lock").display().to_string());
         let inject = format!("inject={call}:error=EIO:when={when}");

@@ -8,6 +8,7 @@ mod directory;
 mod errno;
 mod fork;
 mod limits;
+mod order;
 mod remove;
 mod share;
 mod strace;

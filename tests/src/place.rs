@@ -165,12 +165,24 @@ impl Place {
     }
 
     /// How many wait in the kernel for a lock on the file, of whatever kind: the lines with an arrow of
-    /// `/proc/locks`.
+    /// `/proc/locks`. That is read in pieces, and what changes meanwhile may be seen twice or not at all: what
+    /// is seen twice running is true.
     ///
     /// # Panics
     ///
     /// When `/proc/locks` cannot be read.
     pub fn waiters(&self, name: &str) -> usize {
+        let mut seen = self.waiters_seen(name);
+        loop {
+            let again = self.waiters_seen(name);
+            if again == seen {
+                return seen;
+            }
+            seen = again;
+        }
+    }
+
+    fn waiters_seen(&self, name: &str) -> usize {
         let Ok(file) = fs::metadata(self.file(name)) else { return 0 };
         let locks = fs::read_to_string("/proc/locks").expect("/proc/locks can be read");
         let device = file.dev();

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::Sharing;
 use super::file::{self, FileId, Step, Unopened};
+use super::queue;
 use super::wait::Errand;
 use crate::error::{Error, Kind};
 
@@ -162,6 +163,12 @@ impl Opened {
             Err(error) if locked => self.unlock().and(Err(error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether another waits whom one who shares like this may not overtake.
+    pub(super) fn is_waited(&self, sharing: Sharing) -> Result<bool, Error> {
+        queue::is_waited(&self.file, sharing)
+            .map_err(|error| Error::io_at("look at lock file", self.path(), error))
     }
 
     pub(super) fn try_lock(&self, sharing: Sharing) -> Result<bool, Error> {

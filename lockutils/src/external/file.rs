@@ -18,6 +18,8 @@ use nix::sys::stat::{self, FchmodatFlags, FileStat, Mode as Permissions, SFlag};
 use nix::unistd::{linkat, mkdir};
 
 use super::Sharing;
+use super::queue::{self, Place};
+use super::range::{self, Range};
 
 /// Which file: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,48 +155,34 @@ pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<FileId>> {
     }
 }
 
-/// Takes both locks if both are free and nobody waits who would be passed. Nothing is held otherwise.
+/// Takes both locks if both are free. Nothing is held otherwise.
 pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
-    let locked = match sharing {
-        // The gate too, and until the end: nobody passes those who wait.
-        Sharing::Alone => try_both(file, Range::Both, sharing),
-        Sharing::Shared => try_through_gate(file, sharing),
-    };
-    if locked.is_err() {
-        unlock(file)?;
+    if !range::try_lock(file, Range::LOCK, sharing)? {
+        return Ok(false);
+    }
+    let locked = try_flock(file, sharing);
+    // What is not held need not be let go.
+    match locked {
+        Ok(true) => {}
+        Ok(false) => range::unlock(file, Range::LOCK)?,
+        Err(_) => unlock(file)?,
     }
     locked
 }
 
-fn try_through_gate(file: &File, sharing: Sharing) -> io::Result<bool> {
-    if !try_record(file, Range::Gate, sharing.record())? {
-        return Ok(false);
-    }
-    let locked = try_both(file, Range::Lock, sharing)?;
-    leave_gate(file)?;
-    Ok(locked)
+/// How far a wait in the kernel has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It stands in the queue.
+    Queue(Place),
+    /// It has the record lock, and waits for `flock` next.
+    Record,
 }
 
-/// The record lock first. What is not held need not be let go.
-fn try_both(file: &File, range: Range, sharing: Sharing) -> io::Result<bool> {
-    if !try_record(file, range, sharing.record())? {
-        return Ok(false);
-    }
-    let locked = try_flock(file, sharing)?;
-    if !locked {
-        set_record(file, range, libc::F_UNLCK)?;
-    }
-    Ok(locked)
-}
-
-/// Takes both locks, and waits for them in the kernel. Signals do not end the wait. Nothing is held after an
-/// error.
+/// Takes both locks, and waits for them in the kernel, in the [queue](super::queue). Signals do not end the
+/// wait. Nothing is held after an error.
 ///
-/// Whoever waits stands in the gate: a writer alone, readers together. So a writer waits only for the readers
-/// that are in already, and for none that comes later. A writer leaves the gate when it lets go, readers when
-/// they are in.
-///
-/// Who is not `wanted` any more stands in nobody's way: it leaves the gate, and lets go of what it gets.
+/// Who is not `wanted` any more stands in nobody's way: it leaves the queue, and lets go of what it gets.
 /// `false` then.
 pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
     let locked = lock_in_steps(file, sharing, wanted);
@@ -204,27 +192,19 @@ pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool)
     locked
 }
 
-/// How far a wait in the kernel has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// It stands in the gate.
-    Gate,
-    /// It has the record lock, and waits for `flock` next.
-    Record,
-}
-
 fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
-    set_record(file, Range::Gate, sharing.record())?;
-    if !wanted(Step::Gate) {
-        leave_gate(file)?;
+    let place = queue::enter(file, sharing)?;
+    if !wanted(Step::Queue(place)) {
+        queue::leave(file)?;
     }
-    set_record(file, Range::Lock, sharing.record())?;
+    range::lock(file, place.and_lock(), sharing)?;
     if !wanted(Step::Record) {
         return Ok(false);
     }
     flock(file, sharing)?;
     if sharing == Sharing::Shared {
-        leave_gate(file)?;
+        // Somebody who wants to write may want a place that this one has by now.
+        queue::leave(file)?;
     }
     Ok(true)
 }
@@ -232,7 +212,7 @@ fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -
 /// Lets both locks go, also those that a forked child has inherited. The record lock goes first: those who
 /// wait for both wait for that, and by the time they have woken up the other one has gone too.
 pub(super) fn unlock(file: &File) -> io::Result<()> {
-    let record = set_record(file, Range::Both, libc::F_UNLCK);
+    let record = leave_record(file);
     retried_io(|| FileExt::unlock(file)).and(record)
 }
 
@@ -240,30 +220,18 @@ pub(super) fn unlock(file: &File) -> io::Result<()> {
 /// calls replace the lock in one step.
 pub(super) fn share(file: &File) -> io::Result<()> {
     flock(file, Sharing::Shared)?;
-    set_record(file, Range::Lock, libc::F_RDLCK)?;
-    set_record(file, Range::Gate, libc::F_UNLCK)
+    range::lock(file, Range::LOCK, Sharing::Shared)?;
+    queue::leave(file)
 }
 
-/// Leaves the gate and does not come back: for one who still waits, but for nobody.
-pub(super) fn leave_gate(file: &File) -> io::Result<()> {
-    set_record(file, Range::Gate, libc::F_UNLCK)
-}
-
-/// Lets the record lock and the gate go, and leaves `flock` alone: for one who waits for that, but for nobody.
+/// Lets the record lock and the queue go, and leaves `flock` alone: for one who waits for that, but for nobody.
 pub(super) fn leave_record(file: &File) -> io::Result<()> {
-    set_record(file, Range::Both, libc::F_UNLCK)
-}
-
-/// Comes back into the gate, if there is room.
-pub(super) fn enter_gate(file: &File, sharing: Sharing) -> io::Result<bool> {
-    try_record(file, Range::Gate, sharing.record())
+    range::unlock(file, Range::ALL)
 }
 
 /// Whether somebody holds a record lock or an OFD lock that a writer would meet. Takes nothing.
-pub(super) fn is_record_locked(file: &File) -> nix::Result<bool> {
-    let mut probe = Range::Lock.of(libc::F_WRLCK);
-    retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)))?;
-    Ok(libc::c_int::from(probe.l_type) != libc::F_UNLCK)
+pub(super) fn is_record_locked(file: &File) -> io::Result<bool> {
+    range::conflict(file, Range::LOCK, Sharing::Alone).map(|conflict| conflict.is_some())
 }
 
 /// The lines of `/proc/locks` (proc(5)) about this file: whether one of them is a `flock`.
@@ -299,53 +267,6 @@ fn flock(file: &File, sharing: Sharing) -> io::Result<()> {
     })
 }
 
-/// Which bytes of the file a record lock is on. None of them need to exist.
-#[derive(Clone, Copy)]
-enum Range {
-    /// All but the last ones: what meets everybody who locks the whole file.
-    Lock,
-    /// A byte behind them, where those stand who wait. Who locks the whole file meets it too, and waits
-    /// behind them.
-    Gate,
-    /// The lock and the gate.
-    Both,
-}
-
-impl Range {
-    const GATE: libc::off_t = 1 << 62;
-
-    #[expect(clippy::cast_possible_truncation, reason = "the constants of `l_type` and `l_whence` are small")]
-    fn of(self, kind: libc::c_int) -> libc::flock {
-        let (start, length) = match self {
-            Self::Lock => (0, Self::GATE),
-            Self::Gate => (Self::GATE, 1),
-            Self::Both => (0, Self::GATE + 1),
-        };
-        libc::flock {
-            l_type: kind as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: start,
-            l_len: length,
-            l_pid: 0,
-        }
-    }
-}
-
-/// Takes an OFD lock if it is free.
-fn try_record(file: &File, range: Range, kind: libc::c_int) -> io::Result<bool> {
-    match retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&range.of(kind)))) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Takes an OFD lock, and waits for it; or lets it go.
-fn set_record(file: &File, range: Range, kind: libc::c_int) -> io::Result<()> {
-    retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLKW(&range.of(kind))))?;
-    Ok(())
-}
-
 /// Opens a directory for `open`.
 pub(super) fn open_directory(path: &std::path::Path) -> nix::Result<(OwnedFd, FileId)> {
     // To make and open files in it, nobody needs to be able to list it.
@@ -377,7 +298,7 @@ fn make_one_directory(path: &std::path::Path) -> nix::Result<()> {
 }
 
 /// Repeats a call that a signal has interrupted. Never used for `close`.
-fn retried<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+pub(super) fn retried<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
             Err(Errno::EINTR) => {}

@@ -28,6 +28,7 @@ use nix::sys::signal::SigSet;
 use parking_lot::{Condvar, Mutex};
 
 use super::file::Step;
+use super::queue::{self, Place};
 use super::{Directory, LockFile, Opened, Sharing, file};
 use crate::error::Error;
 
@@ -71,10 +72,11 @@ pub(super) struct Errand {
     course: Mutex<Course>,
     /// The path has led to the file since it was locked.
     confirmed: AtomicBool,
-    /// Another descriptor of the file on which the thread waits, for who gives the wait up.
-    gate: Mutex<Option<File>>,
+    /// Another descriptor of the file on which the thread waits, and its place there, for who gives the wait up.
+    queued: Mutex<Option<(File, Place)>>,
 }
 
+/// How far the wait has come. One lock guards all of it, so that who gives the wait up knows what the thread has.
 struct Course {
     progress: Progress,
     /// The thread has the record lock and waits for `flock`.
@@ -102,7 +104,7 @@ impl Errand {
             process: std::process::id(),
             course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
             confirmed: AtomicBool::new(false),
-            gate: Mutex::new(None),
+            queued: Mutex::new(None),
         })
     }
 
@@ -116,9 +118,9 @@ impl Errand {
 
     /// Nobody wants the result: the thread stays where it is, and in nobody's way.
     fn abandon(self: Arc<Self>, halved: bool) {
-        if let Some(file) = &*self.gate.lock() {
+        if let Some((file, _)) = &*self.queued.lock() {
             // Should this fail, the thread lets go when it gets the lock.
-            let _ = if halved { file::leave_record(file) } else { file::leave_gate(file) };
+            let _ = if halved { file::leave_record(file) } else { queue::leave(file) };
         }
         let directory = Arc::clone(&self.directory);
         let mut abandoned = directory.abandoned.lock();
@@ -139,9 +141,9 @@ impl Errand {
         }
         course.progress = Progress::Wanted(None);
         drop(course);
-        if let Some(file) = &*self.gate.lock() {
-            // Without room in the gate it waits for the lock alone.
-            let _ = file::enter_gate(file, self.sharing);
+        if let Some((file, place)) = &*self.queued.lock() {
+            // If somebody else has the place by now, newcomers do not see this wait. It comes to its end anyway.
+            let _ = queue::enter_at(file, *place, self.sharing);
         }
         true
     }
@@ -150,8 +152,12 @@ impl Errand {
         self.process == std::process::id()
     }
 
-    /// The thread asks on its way.
-    fn is_wanted(&self, step: Step) -> bool {
+    /// The thread asks on its way. Where it stands is known before it asks: who gives the wait up after that
+    /// leaves the place, and otherwise the thread does so itself.
+    fn is_wanted(&self, opened: &Opened, step: Step) -> bool {
+        if let Step::Queue(place) = step {
+            *self.queued.lock() = opened.another().map(|file| (file, place));
+        }
         let mut course = self.course.lock();
         let wanted = matches!(course.progress, Progress::Wanted(_));
         course.has_record = wanted && step == Step::Record;
@@ -171,7 +177,7 @@ impl Errand {
     /// The thread's side: waits in the kernel and delivers.
     fn carry_out(self: &Arc<Self>) {
         let result = self.wait();
-        *self.gate.lock() = None;
+        *self.queued.lock() = None;
         let mut course = self.course.lock();
         course.has_record = false;
         let halved = std::mem::take(&mut course.halved);
@@ -211,8 +217,7 @@ impl Errand {
                 Ok(None) => continue,
                 Err(error) => return Some(Err(error)),
             };
-            *self.gate.lock() = opened.another();
-            return match opened.lock(self.sharing, |step| self.is_wanted(step)) {
+            return match opened.lock(self.sharing, |step| self.is_wanted(&opened, step)) {
                 Ok(true) => Some(Ok(opened)),
                 Ok(false) => None,
                 Err(error) => Some(Err(error)),

@@ -133,7 +133,7 @@ impl Lock {
         let Some(file) = self.file(hold.cell())? else {
             return Ok(Some(LockGuard::at_once(hold, owner, place)));
         };
-        let free = file.try_acquire(self.sharing())?;
+        let free = file.try_acquire(self.sharing(), self.options.is_fair())?;
         Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
     }
 
@@ -157,7 +157,7 @@ impl Lock {
             // The thread may not take it again before it has all of it: what is told of the wait may run code of
             // the user.
             hold.claim(owner.min(Owner::Pinned), place, Coarse::now());
-            if !file.try_acquire(self.sharing())? {
+            if !file.try_acquire(self.sharing(), self.options.is_fair())? {
                 has_waited = true;
                 trace::waiting_for_file(file.path(), place);
                 file.wait(self.sharing(), &limit)?
@@ -173,7 +173,7 @@ impl Lock {
     /// it is held now; `false` only if the caller does not wait.
     pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
         let (started, limit) = (Instant::now(), self.limit()?);
-        if file.try_acquire(Sharing::Alone)? {
+        if file.try_acquire(Sharing::Alone, self.options.is_fair())? {
             return Ok(true);
         }
         if !waits {

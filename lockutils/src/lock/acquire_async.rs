@@ -51,7 +51,7 @@ impl Lock {
         hold.claim(Owner::Task, place, Coarse::now());
         let file = self.file(hold.cell())?;
         if let Some(file) = file
-            && !file.try_acquire(self.sharing())?
+            && !file.try_acquire(self.sharing(), self.options.is_fair())?
         {
             has_waited = true;
             trace::waiting_for_file(file.path(), place);

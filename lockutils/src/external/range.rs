@@ -1,0 +1,109 @@
+//! Record locks on parts of a lock file: OFD locks (fcntl(2), *Open file description locks*).
+//!
+//! Such a lock is on bytes that need not exist, so one file has room for more than one purpose:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 to 2^62 | the lock |
+//! | 2^62 + n | place n of the [queue](super::queue) |
+//!
+//! Programs that know none of this (oslo.concurrency, fasteners) lock the whole file: they meet who has the
+//! lock and who waits for it, and everybody meets them.
+
+use std::fs::File;
+use std::io;
+
+use nix::errno::Errno;
+use nix::fcntl::{self, FcntlArg};
+use nix::libc;
+
+use super::Sharing;
+use super::file::retried;
+
+/// Some bytes of a lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    start: libc::off_t,
+    /// 0: to the end of all files.
+    length: libc::off_t,
+}
+
+impl Range {
+    const FIRST_PLACE: libc::off_t = 1 << 62;
+    /// The highest place but one; nobody's clock gets there.
+    pub(super) const LAST: libc::off_t = (1 << 61) - 1;
+
+    pub(super) const LOCK: Self = Self { start: 0, length: Self::FIRST_PLACE };
+    pub(super) const QUEUE: Self = Self { start: Self::FIRST_PLACE, length: 0 };
+    pub(super) const ALL: Self = Self { start: 0, length: 0 };
+
+    /// One place of the queue.
+    pub(super) fn place(number: libc::off_t) -> Self {
+        Self { start: Self::FIRST_PLACE + number, length: 1 }
+    }
+
+    /// The places of the queue from this one on.
+    pub(super) fn places_from(number: libc::off_t) -> Self {
+        Self { start: Self::FIRST_PLACE + number, length: 0 }
+    }
+
+    /// The lock and the places of the queue up to this one.
+    pub(super) fn up_to(number: libc::off_t) -> Self {
+        Self { start: 0, length: Self::FIRST_PLACE + number + 1 }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the constants of `l_type` and `l_whence` are small")]
+    fn as_kind(self, kind: libc::c_int) -> libc::flock {
+        libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: self.start,
+            l_len: self.length,
+            l_pid: 0,
+        }
+    }
+}
+
+/// Takes it if it is free.
+pub(super) fn try_lock(file: &File, range: Range, sharing: Sharing) -> io::Result<bool> {
+    match retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLK(&range.as_kind(sharing.record())))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Takes it, and waits for it in the kernel.
+pub(super) fn lock(file: &File, range: Range, sharing: Sharing) -> io::Result<()> {
+    set(file, range, sharing.record())
+}
+
+/// Lets it go, or the part of it that is held.
+pub(super) fn unlock(file: &File, range: Range) -> io::Result<()> {
+    set(file, range, libc::F_UNLCK)
+}
+
+fn set(file: &File, range: Range, kind: libc::c_int) -> io::Result<()> {
+    retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_SETLKW(&range.as_kind(kind))))?;
+    Ok(())
+}
+
+/// What another has of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// The process, if the kernel says so: it does for record locks, and not for OFD locks.
+    pub(super) pid: Option<u32>,
+    /// It reaches to the end of all files.
+    pub(super) is_endless: bool,
+}
+
+/// A lock of somebody else that would be in the way, if there is one. Takes nothing.
+pub(super) fn conflict(file: &File, range: Range, sharing: Sharing) -> io::Result<Option<Conflict>> {
+    let mut probe = range.as_kind(sharing.record());
+    retried(|| fcntl::fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)))?;
+    if libc::c_int::from(probe.l_type) == libc::F_UNLCK {
+        return Ok(None);
+    }
+    let pid = u32::try_from(probe.l_pid).ok().filter(|pid| *pid > 0);
+    Ok(Some(Conflict { pid, is_endless: probe.l_len == 0 }))
+}
