@@ -100,10 +100,16 @@ impl<'a> Chain<'a> {
             (Some(locks), true) => ours!(#krate::__private::lock_in(#locks, #name) #options),
             (Some(locks), false) => ours!(#krate::__private::lock_lossy_in(#locks, #name) #options),
         };
-        match &self.permits {
+        let lock = match &self.permits {
             Some(count) => ours!(#krate::__private::permits(#lock, #count)),
             None => lock,
+        };
+        if !self.plan.words.iter().any(|word| word == "external") {
+            return lock;
         }
+        let function = &self.plan.function;
+        let path = ours!(::core::concat!(::core::module_path!(), "::", #function));
+        ours!(#krate::__private::within(#lock, #path))
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) permits: Option<Value>,
     pub(crate) reentrant: Option<Value>,
     pub(crate) locks: Option<Value>,
+    /// The name of the function, which the lock file of an external lock shows.
+    pub(crate) function: String,
     /// `blocking = false`
     pub(crate) now: bool,
     /// Taking the lock can fail.
@@ -64,6 +66,7 @@ fn plan(args: &Args, func: &Func, options: &Options, wrong: &mut Mistakes) -> Pl
     let (prefix, literal) = prefix.map_or((None, None), |(prefix, literal)| (Some(prefix), literal));
     let lock_path = options.value("lock_path", wrong, |option| value::text(option, "\"/run/nova\""));
     Plan {
+        function: func.name(),
         names: name::check(&args.names, func, literal.as_ref(), wrong),
         words: options.words(&["external", "internal", "read", "write", "fair"]),
         timeout: options.value("timeout", wrong, value::duration),

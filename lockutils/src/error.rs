@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use self::text::Shown;
+pub(crate) use self::text::{Seconds, Shown};
 use crate::name::NameRule;
 
 /// The error of every function here.
@@ -70,6 +70,14 @@ pub(crate) enum Kind {
         path: PathBuf,
         source: io::Error,
     },
+    Lost {
+        name: String,
+        path: PathBuf,
+    },
+    Fenced {
+        token: u64,
+        highest: u64,
+    },
     AlreadyInitialized {
         why: &'static str,
     },
@@ -91,6 +99,8 @@ pub(crate) struct Wait {
     pub(crate) own: bool,
     /// It was the file that others held.
     pub(crate) external: bool,
+    /// Who has it, as far as that could be told when the wait ended.
+    pub(crate) file_holder: Option<String>,
     pub(crate) others: Others,
 }
 
@@ -292,6 +302,31 @@ impl Error {
         matches!(*self.0, Kind::NotAFile { .. })
     }
 
+    /// True when the lock was lost while it was held: its file was removed or replaced by somebody who did not take the
+    /// lock for it.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let guard = locks.lock("x").external().acquire()?;
+    /// std::fs::remove_file(guard.path().unwrap()).unwrap(); // somebody cleans up by hand
+    /// assert!(guard.check().unwrap_err().is_lost());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_lost(&self) -> bool {
+        matches!(*self.0, Kind::Lost { .. })
+    }
+
+    /// True when a [`Fence`](crate::Fence) has seen a larger fencing token.
+    ///
+    /// ```
+    /// let fence = lockutils::Fence::from_highest(2);
+    /// assert!(fence.check(1).unwrap_err().is_fenced());
+    /// ```
+    pub fn is_fenced(&self) -> bool {
+        matches!(*self.0, Kind::Fenced { .. })
+    }
+
     /// True when a system call on the lock file or its directory failed; the cause is this error's
     /// [`source`](std::error::Error::source), an [`io::Error`] with its number.
     ///
@@ -326,6 +361,7 @@ impl Error {
             | Kind::Busy(Wait { name, .. })
             | Kind::WouldDeadlock { name, .. }
             | Kind::LimitReached { name, .. }
+            | Kind::Lost { name, .. }
             | Kind::Mismatch { name, .. }
             | Kind::ZeroPermits { name }
             | Kind::Unsupported { name, .. } => Some(name),
@@ -346,7 +382,7 @@ impl Error {
     pub fn path(&self) -> Option<&Path> {
         match &*self.0 {
             Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => wait.path.as_deref(),
-            Kind::NotAFile { path, .. } | Kind::Io { path, .. } => Some(path),
+            Kind::NotAFile { path, .. } | Kind::Io { path, .. } | Kind::Lost { path, .. } => Some(path),
             _ => None,
         }
     }

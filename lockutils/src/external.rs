@@ -13,8 +13,10 @@
 
 mod directory;
 mod file;
+mod holder;
 mod queue;
 mod range;
+mod record;
 pub(crate) mod remove;
 mod wait;
 
@@ -26,6 +28,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use self::directory::{Directory, Opened};
 pub(crate) use self::file::FileId;
+pub(crate) use self::record::{Record, Taker};
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
 use crate::clock::Coarse;
@@ -33,6 +36,7 @@ use crate::error::Error;
 use crate::internal::wait::{Waiting, block};
 use crate::internal::{HeldAs, Mode, RawLock};
 use crate::limit::{Ended, Limit};
+use crate::trace;
 
 /// How a file is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +78,12 @@ struct State {
     /// When somebody here looked last whether another process waits, and what was seen.
     looked: Coarse,
     waited: bool,
+    /// Of those who hold the file now.
+    token: u64,
+    /// The record in the file names this process.
+    is_noted: bool,
+    /// It was said that nothing can be written into the file.
+    is_warned: bool,
 }
 
 impl LockFile {
@@ -99,7 +109,7 @@ impl LockFile {
     }
 
     /// Takes the file if it is free. Who is `fair` does not overtake those who wait in other processes.
-    pub(crate) fn try_acquire(&self, sharing: Sharing, fair: bool) -> Result<bool, Error> {
+    pub(crate) fn try_acquire(&self, sharing: Sharing, fair: bool, taker: &Taker) -> Result<bool, Error> {
         let mut state = self.own();
         if state.joins(sharing) {
             return Ok(true);
@@ -109,7 +119,7 @@ impl LockFile {
                 state.opened = self.directory.open_file(&self.name, false)?;
                 state.looked = Coarse::default();
             }
-            match state.try_opened(sharing, fair) {
+            match state.try_opened(sharing, fair, taker) {
                 Ok(Some(locked)) => return Ok(locked),
                 Ok(None) => self.directory.suspect(),
                 Err(error) => {
@@ -122,17 +132,22 @@ impl LockFile {
     }
 
     /// Waits for the file on this thread, after a try that has failed.
-    pub(crate) fn wait(&self, sharing: Sharing, limit: &Limit<'_>) -> Result<Result<(), Ended>, Error> {
+    pub(crate) fn wait(
+        &self,
+        sharing: Sharing,
+        limit: &Limit<'_>,
+        taker: &Taker,
+    ) -> Result<Result<(), Ended>, Error> {
         if !limit.is_none() {
             return limit
-                .block(self.wait_async(sharing))
+                .block(self.wait_async(sharing, taker))
                 .map_or_else(|ended| Ok(Err(ended)), |done| done.map(Ok));
         }
         let _turn = (sharing == Sharing::Shared).then(|| Turn::take(&self.turnstile));
         while !self.joins(sharing) {
             let opened = self.open_for_waiting()?;
             opened.lock(sharing, |_| true)?;
-            if self.adopt(opened, sharing, false)? {
+            if self.adopt(opened, sharing, false, taker)? {
                 break;
             }
         }
@@ -141,13 +156,13 @@ impl LockFile {
 
     /// Waits for the file in a task, or in a thread that has a limit, after a try that has failed. Dropping
     /// the future gives the wait up.
-    pub(crate) async fn wait_async(&self, sharing: Sharing) -> Result<(), Error> {
+    pub(crate) async fn wait_async(&self, sharing: Sharing, taker: &Taker) -> Result<(), Error> {
         let _turn =
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
         while !self.joins(sharing) {
             let free = match wait::run(self, sharing).await? {
-                Some((opened, confirmed)) => self.adopt(opened, sharing, confirmed)?,
-                None => self.try_acquire(sharing, true)?,
+                Some((opened, confirmed)) => self.adopt(opened, sharing, confirmed, taker)?,
+                None => self.try_acquire(sharing, true, taker)?,
             };
             if free {
                 break;
@@ -163,7 +178,7 @@ impl LockFile {
 
     /// Takes over a descriptor that has been locked. Says whether the path still leads to it, which need not be
     /// looked at if it is `confirmed`: seen since the lock was taken.
-    fn adopt(&self, opened: Opened, sharing: Sharing, confirmed: bool) -> Result<bool, Error> {
+    fn adopt(&self, opened: Opened, sharing: Sharing, confirmed: bool, taker: &Taker) -> Result<bool, Error> {
         match if confirmed { Ok(true) } else { opened.is_current() } {
             Ok(true) => {}
             Ok(false) => {
@@ -180,7 +195,7 @@ impl LockFile {
             return opened.unlock().map(|()| true);
         }
         state.opened = Some(opened);
-        state.holders = 1;
+        state.begin(sharing, taker);
         Ok(true)
     }
 
@@ -217,6 +232,7 @@ impl LockFile {
         if state.holders > 0 {
             return Ok(());
         }
+        state.clear();
         let unlocked = state.opened.as_ref().map_or(Ok(()), Opened::unlock);
         if unlocked.is_err() {
             state.opened = None;
@@ -226,7 +242,20 @@ impl LockFile {
 
     /// The one who has the file alone shares it from now on.
     pub(crate) fn share(&self) -> Result<(), Error> {
-        self.own().opened.as_ref().map_or(Ok(()), Opened::share)
+        let mut state = self.own();
+        // As long as nobody else may write.
+        state.clear();
+        state.opened.as_ref().map_or(Ok(()), Opened::share)
+    }
+
+    /// The fencing token of those who hold the file.
+    pub(crate) fn token(&self) -> u64 {
+        self.state.lock().token
+    }
+
+    /// Whether this process holds the file.
+    pub(crate) fn is_held(&self) -> bool {
+        self.own().holders > 0
     }
 
     /// Once more for the one who has the file alone.
@@ -249,20 +278,50 @@ impl State {
     fn disown(&mut self) {
         if self.opened.as_ref().is_some_and(|opened| !opened.is_mine()) {
             self.opened = None;
+            self.is_noted = false;
             self.inherited += std::mem::take(&mut self.holders);
         }
     }
 
     /// Takes the open file if it is free. `None`: the path leads to another.
-    fn try_opened(&mut self, sharing: Sharing, fair: bool) -> Result<Option<bool>, Error> {
+    fn try_opened(&mut self, sharing: Sharing, fair: bool, taker: &Taker) -> Result<Option<bool>, Error> {
         let overtakes = self.would_overtake(sharing, fair)?;
         let Some(opened) = &self.opened else { return Ok(Some(false)) };
         if overtakes {
             return Ok(opened.is_current()?.then_some(false));
         }
         let locked = opened.try_lock_here(sharing)?;
-        self.holders += u32::from(locked == Some(true));
+        if locked == Some(true) {
+            self.begin(sharing, taker);
+        }
         Ok(locked)
+    }
+
+    /// The file has just been locked.
+    fn begin(&mut self, sharing: Sharing, taker: &Taker) {
+        let Some(opened) = &self.opened else { return };
+        self.holders += 1;
+        if sharing == Sharing::Shared {
+            self.token = opened.shared_token();
+            return;
+        }
+        let (token, noted) = opened.note(taker);
+        self.token = token;
+        self.is_noted = noted.is_ok();
+        if let Err(why) = noted
+            && !std::mem::replace(&mut self.is_warned, true)
+        {
+            trace::not_noted(opened.path(), &why);
+        }
+    }
+
+    /// Whoever reads the file is to see nobody in it.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.is_noted)
+            && let Some(opened) = &self.opened
+        {
+            opened.clear(self.token);
+        }
     }
 
     /// One more reader, where readers have the file and no writer of another process waits for them to end.

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use crate::clock::Coarse;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::external::LockFile;
 use crate::internal::HeldAs;
 use crate::reads;
@@ -166,6 +166,50 @@ impl LockGuard {
     /// ```
     pub fn is_lost(&self) -> Result<bool, Error> {
         self.file().map_or(Ok(false), |file| file.is_current().map(|current| !current))
+    }
+
+    /// Says whether the lock still excludes other processes: to be asked before a step that cannot be taken back.
+    /// Between the answer and the step, it may be lost: what must not happen then needs a
+    /// [`fencing_token`](Self::fencing_token) and a [`Fence`](crate::Fence).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_lost`] when the file was removed or replaced; [`Error::is_io`] when the path cannot be looked
+    /// at.
+    ///
+    /// ```
+    /// let guard = lockutils::lock("check-example").acquire()?;
+    /// guard.check()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
+        match self.file() {
+            Some(file) if !file.is_current()? => {
+                let (name, path) = (self.name().to_owned(), file.path().to_owned());
+                Err(Kind::Lost { name, path }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of this hold, to be handed to the resource that the lock protects: a later holder of the same
+    /// lock has a larger one, so the resource can refuse those who have lost the lock without knowing it. See
+    /// [`Fence`](crate::Fence).
+    ///
+    /// It is the wall clock in nanoseconds, or one more than the last token if that is larger. An external lock keeps
+    /// the last one in its file; when the file was removed or emptied, the clock goes on from there, so it grows
+    /// unless the clock is set back just then. Those who hold the lock together, as readers and holders of permits
+    /// do, have one token: that of the last writer, if it is known.
+    ///
+    /// ```
+    /// let lock = lockutils::lock("fencing-token-example");
+    /// let first = lock.acquire()?.fencing_token();
+    /// let second = lock.acquire()?.fencing_token();
+    /// assert!(first < second);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn fencing_token(&self) -> u64 {
+        self.file().map_or_else(|| self.cell().fencing_token(), LockFile::token)
     }
 
     /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock
@@ -327,6 +371,10 @@ impl Pinned {
             reads::begin(guard.id(), place);
         }
         Self { guard, _stays: PhantomData }
+    }
+
+    pub(crate) fn as_guard(&self) -> &LockGuard {
+        &self.guard
     }
 }
 

@@ -20,6 +20,7 @@ use crate::clock::Coarse;
 use crate::error::Error;
 use crate::external::remove::Removal;
 use crate::guard::LockGuard;
+use crate::holder::{Evidence, Holder};
 use crate::internal::Mode;
 use crate::limit::Span;
 use crate::locks::Locks;
@@ -454,6 +455,62 @@ impl Lock {
             return Ok(here);
         }
         home.directory.get().map_or(Ok(false), |directory| directory.is_locked(&full))
+    }
+
+    /// Who has the lock at this moment; `None` if nobody has it. Takes nothing and disturbs nobody. Of several who
+    /// share it, one: see [`holders`](Self::holders).
+    ///
+    /// For an external lock, the kernel says whether it is held and, for most holders, by which process, also one
+    /// that is not of this crate; the record in the file says the rest. [`Holder::evidence`] tells which of them
+    /// it comes from. A process of another host or pid namespace is known by its record alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`is_locked`](Self::is_locked).
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let lock = locks.lock("volumes").external();
+    /// assert!(lock.holder()?.is_none());
+    /// let guard = lock.acquire()?;
+    /// let holder = lock.holder()?.expect("it is held");
+    /// assert_eq!(holder.pid(), Some(std::process::id()));
+    /// println!("held by {holder}");
+    /// # drop(guard);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn holder(&self) -> Result<Option<Holder>, Error> {
+        Ok(self.holders()?.into_iter().next())
+    }
+
+    /// All who have the lock at this moment, as far as they are known: this process counts as one, and so does each
+    /// other process.
+    ///
+    /// # Errors
+    ///
+    /// As [`is_locked`](Self::is_locked).
+    ///
+    /// ```
+    /// let lock = lockutils::lock("holders-example").read();
+    /// let (one, two) = (lock.acquire()?, lock.acquire()?);
+    /// assert_eq!(lock.holders()?.len(), 1, "both are here");
+    /// # drop((one, two));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn holders(&self) -> Result<Vec<Holder>, Error> {
+        let (home, full) = self.identity()?;
+        let here = home.find(&full).and_then(|cell| self.holder_here(&cell));
+        if !self.is_external()? {
+            return Ok(here.into_iter().collect());
+        }
+        let Some(directory) = home.directory.get() else { return Ok(here.into_iter().collect()) };
+        let Some(here) = here else { return directory.holders(&full) };
+        // The file says more of this process than the registry knows.
+        let (own, others): (Vec<_>, Vec<_>) =
+            directory.holders(&full)?.into_iter().partition(|holder| holder.pid() == here.pid());
+        let noted = own.into_iter().find(|own| own.evidence() == Evidence::Both);
+        Ok([noted.map_or(here, Holder::into_own)].into_iter().chain(others).collect())
     }
 
     /// Whether the calling thread has the lock: under a write guard that it took itself, or under a read

@@ -58,6 +58,11 @@ pub fn permits(lock: Lock, permits: u32) -> Lock {
     lock.permits(permits)
 }
 
+/// A lock that is taken by the attribute of this function.
+pub fn within(lock: Lock, function: &'static str) -> Lock {
+    lock.within(function)
+}
+
 /// Several locks as one.
 pub fn all<const N: usize>(locks: [Lock; N]) -> LockAll {
     LockAll::new(locks.into())

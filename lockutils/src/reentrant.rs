@@ -61,7 +61,7 @@ impl Reentrant {
     }
 
     pub(crate) fn acquire_at(&self, place: &'static Location<'static>) -> Result<ReentrantGuard, Error> {
-        match self.again(true)? {
+        match self.again(true, place)? {
             Again::Held(guard) => Ok(guard),
             Again::New | Again::Busy => {
                 self.lock.acquire_as(Owner::Reentrant, place).map(|guard| ReentrantGuard::first(guard, place))
@@ -91,7 +91,7 @@ impl Reentrant {
         &self,
         place: &'static Location<'static>,
     ) -> Result<Option<ReentrantGuard>, Error> {
-        match self.again(false) {
+        match self.again(false, place) {
             Ok(Again::Busy) => Ok(None),
             Ok(Again::Held(guard)) => Ok(Some(guard)),
             Ok(Again::New) => {
@@ -126,7 +126,7 @@ impl Reentrant {
 
     /// Takes the lock once more for the thread that has it. It may still have to take the file, and wait for
     /// that.
-    fn again(&self, waits: bool) -> Result<Again, Error> {
+    fn again(&self, waits: bool, place: &'static Location<'static>) -> Result<Again, Error> {
         if let Mode::Permit(_) = self.lock.mode() {
             let what = "the permits of a semaphore belong to nobody, so it cannot be re-entrant";
             let instead = "use a lock, or leave `reentrant` out";
@@ -139,7 +139,7 @@ impl Reentrant {
             let file = match self.lock.file(&cell)? {
                 // The outer guard may be internal: then this one is the first to need the file.
                 Some(file) if !file.reenter() => {
-                    if !self.lock.acquire_file(&cell, file, waits)? {
+                    if !self.lock.acquire_file(&cell, file, waits, place)? {
                         return Ok(Again::Busy);
                     }
                     true
@@ -200,7 +200,7 @@ enum Held {
         cell: CellRef,
         file: bool,
     },
-    Read(#[expect(dead_code, reason = "held for its drop")] Pinned),
+    Read(Pinned),
 }
 
 impl ReentrantGuard {
@@ -217,6 +217,25 @@ impl ReentrantGuard {
 
     fn write(cell: CellRef, file: bool) -> Self {
         Self { held: Held::Write { cell, file }, _stays: PhantomData }
+    }
+
+    /// As [`LockGuard::fencing_token`]. All holds of the thread have the same one; an external one within an internal
+    /// one draws its own.
+    ///
+    /// ```
+    /// let lock = lockutils::lock("reentrant-token-example").reentrant(2);
+    /// let (outer, inner) = (lock.acquire()?, lock.acquire()?);
+    /// assert_eq!(outer.fencing_token(), inner.fencing_token());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn fencing_token(&self) -> u64 {
+        match &self.held {
+            Held::Write { cell, file: true } => {
+                cell.file().get().map_or_else(|| cell.fencing_token(), |file| file.token())
+            }
+            Held::Write { cell, file: false } => cell.fencing_token(),
+            Held::Read(guard) => guard.as_guard().fencing_token(),
+        }
     }
 }
 

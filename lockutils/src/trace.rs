@@ -4,6 +4,7 @@
 use std::panic::Location;
 
 use crate::error::Error;
+use crate::holder::Holder;
 
 /// Nothing is said, but the values count as used.
 #[cfg(not(feature = "tracing"))]
@@ -22,9 +23,19 @@ pub(crate) fn waiting(name: &str, place: &'static Location<'static>) {
     trace!(target: "lockutils", lock = %name, at = %place, "waiting for a lock");
 }
 
-/// A wait for a lock file begins: another process holds it.
-pub(crate) fn waiting_for_file(path: &std::path::Path, place: &'static Location<'static>) {
-    trace!(target: "lockutils", path = %path.display(), at = %place, "waiting for a lock file");
+/// A wait for a lock file begins: another process holds it. Who that is, is asked only if somebody listens.
+pub(crate) fn waiting_for_file(
+    path: &std::path::Path,
+    place: &'static Location<'static>,
+    holder: impl FnOnce() -> Option<Holder>,
+) {
+    #[cfg(feature = "tracing")]
+    if tracing::enabled!(target: "lockutils", tracing::Level::TRACE) {
+        let holder = holder().map_or_else(|| "nobody any more".to_owned(), |holder| holder.to_string());
+        trace!(target: "lockutils", path = %path.display(), at = %place, holder = %holder, "waiting for a lock file");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = (path, place, holder);
 }
 
 /// The thread that waits took this lock itself. The guard may have moved to another thread since.
@@ -35,4 +46,9 @@ pub(crate) fn may_deadlock(name: &str, place: &'static Location<'static>) {
 /// The kernel refused to unlock; the file was closed instead.
 pub(crate) fn not_unlocked(error: &Error) {
     warn!(target: "lockutils", error = %error, "a lock file could not be unlocked and was closed");
+}
+
+/// Nothing could be written into a lock file that is held.
+pub(crate) fn not_noted(path: &std::path::Path, why: &dyn std::fmt::Display) {
+    warn!(target: "lockutils", path = %path.display(), why = %why, "a lock file is held, but does not say by whom");
 }

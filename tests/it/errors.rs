@@ -204,7 +204,7 @@ fn an_external_wait_ran_out_in_this_process() {
 fn a_wait_for_the_file_ran_out() {
     let place = Place::new();
     let held = place.other.lock("x").external().acquire().expect("free");
-    let text = "gave up on lock `x` (<dir>/x) after <time>; another process holds its file; a longer timeout may help";
+    let text = "gave up on lock `x` (<dir>/x) after <time>; its file is held by <this process> for <time>, at <place>, thread ait_for_the_file_ran_out; a longer timeout may help";
     let error = place.locks.lock("x").external().timeout(TINY).acquire().expect_err("busy");
     place.check(error, &Expected { text, path: Some("x"), ..TIMEOUT });
     drop(held);
@@ -268,7 +268,7 @@ fn a_wait_for_the_file_was_cancelled() {
     let waits = place.locks.lock("x").external().cancel_on(&cancel);
     let waiter = Worker::waiting(move || waits.acquire().map(drop));
     cancel.cancel();
-    let text = "the wait was cancelled for lock `x` (<dir>/x) after <time>; another process holds its file";
+    let text = "the wait was cancelled for lock `x` (<dir>/x) after <time>; its file is held by <this process> for <time>, at <place>, thread r_the_file_was_cancelled";
     place.check(waiter.join().expect_err("cancelled"), &Expected { text, path: Some("x"), ..CANCELLED });
     drop(held);
 }
@@ -305,7 +305,7 @@ fn nobody_wanted_to_wait_for_the_file() {
     }
     let place = Place::new();
     let held = place.other.lock("x").external().acquire().expect("free");
-    let text = "did not wait for lock `x` (<dir>/x); another process holds its file; try again, or \
+    let text = "did not wait for lock `x` (<dir>/x); its file is held by <this process> for <time>, at <place>, thread ted_to_wait_for_the_file; try again, or \
                 leave `blocking = false` out to wait";
     place.check(now(&place.locks).expect_err("busy"), &Expected { text, path: Some("x"), ..BUSY });
     drop(held);
@@ -526,4 +526,23 @@ fn errors_travel() {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     assert!(inner.is_some_and(Error::is_invalid_name));
     assert_eq!(error.to_string(), inner.map(ToString::to_string).unwrap_or_default());
+}
+
+#[test]
+fn a_held_file_was_removed() {
+    let place = Place::new();
+    let held = place.locks.lock("x").external().acquire().expect("free");
+    std::fs::remove_file(place.directory.path().join("x")).expect("it is there");
+    let text = "lock `x` is lost: its file <dir>/x was removed or replaced while it was held, and somebody else may \
+                hold it now; stop what it protects, and take it again";
+    let expected = Expected { text, is: &["is_lost"], name: Some("x"), path: Some("x"), ..Expected::ANY };
+    place.check(held.check().expect_err("it is gone"), &expected);
+}
+
+#[test]
+fn a_token_is_out_of_date() {
+    let text =
+        "fencing token 1 is out of date: 2 was seen, so somebody else has had the lock since; take it again";
+    let expected = Expected { text, is: &["is_fenced"], ..Expected::ANY };
+    Place::new().check(lockutils::Fence::from_highest(2).check(1).expect_err("it is smaller"), &expected);
 }

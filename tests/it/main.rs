@@ -5,6 +5,7 @@ mod conformance;
 mod deadlocks;
 mod errors;
 mod fasteners;
+mod fencing;
 mod filelock;
 mod mixed_fleet;
 mod names;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use lockutils::testing::{LockFixture, TempLocks};
 use lockutils::{
-    Cancel, Cleaned, Config, Error, Lock, LockAll, LockAllGuard, LockGuard, Locks, Reentrant, ReentrantGuard,
-    Removal, synchronized,
+    Cancel, Cleaned, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard, Locks,
+    Reentrant, ReentrantGuard, Removal, synchronized,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -23,6 +23,9 @@ table! {
     Cleaned: Send Sync Unpin Clone;
     Config: Send Sync Unpin Clone;
     Error: Send Sync Unpin, not Clone;
+    Evidence: Send Sync Unpin Copy;
+    Fence: Send Sync Unpin, not Clone;
+    Holder: Send Sync Unpin Clone, not Copy;
     Lock: Send Sync Unpin Clone, not Copy;
     LockAll: Send Sync Unpin Clone;
     LockAllGuard: Send Sync Unpin, not Clone Copy;

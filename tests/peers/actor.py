@@ -6,6 +6,7 @@ Commands come on standard input, answers go to standard output: `try` (held, bus
 
 import fcntl
 import os
+import struct
 import sys
 
 
@@ -113,6 +114,17 @@ class Flock(System):
     call = staticmethod(fcntl.flock)
 
 
+class Ofd(System):
+    """A lock of the open file description, as systemd takes it."""
+
+    @staticmethod
+    def call(file, kind):
+        command = fcntl.F_OFD_SETLK if kind & fcntl.LOCK_NB else fcntl.F_OFD_SETLKW
+        lock = fcntl.F_WRLCK if kind & fcntl.LOCK_EX else fcntl.F_RDLCK
+        # struct flock of fcntl(2): type, whence, start, length, pid.
+        fcntl.fcntl(file, command, struct.pack("hh4xqqi4x", lock, os.SEEK_SET, 0, 0, 0))
+
+
 class Open:
     """Has the file open, and no lock."""
 
@@ -134,6 +146,7 @@ KINDS = {
     "filelock": FileLock,
     "lockf": Lockf,
     "flock": Flock,
+    "ofd": Ofd,
     "open": Open,
 }
 

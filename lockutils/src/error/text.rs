@@ -69,6 +69,17 @@ impl fmt::Display for Kind {
                 write!(f, "cannot {doing} {}: {source}", path.display())?;
                 hint(doing, source).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
+            Self::Lost { name, path } => write!(
+                f,
+                "lock `{name}` is lost: its file {} was removed or replaced while it was held, and somebody else may \
+                 hold it now; stop what it protects, and take it again",
+                path.display()
+            ),
+            Self::Fenced { token, highest } => write!(
+                f,
+                "fencing token {token} is out of date: {highest} was seen, so somebody else has had the lock since; \
+                 take it again"
+            ),
             Self::AlreadyInitialized { why } => {
                 write!(f, "{why}; call `lockutils::init` once, before the first lock is taken")
             }
@@ -157,14 +168,17 @@ impl fmt::Display for Wait {
                 write!(f, "; {who} has held it for {}, taken at {place}", Seconds(*held))
             }
             Some((None, held)) => write!(f, "; {who} has held it for {}", Seconds(*held)),
-            None if self.external => write!(f, "; another process holds its file"),
+            None if self.external => match &self.file_holder {
+                Some(holder) => write!(f, "; its file is held by {holder}"),
+                None => f.write_str("; its file was let go a moment ago"),
+            },
             None => write!(f, "; {}", self.others),
         }
     }
 }
 
 /// A duration as people write it: `2s`, `1.5s`, `30ms`.
-struct Seconds(Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,20 +1,27 @@
 //! The directory of the lock files: made if it is missing, opened once, and opened anew when it was replaced.
 
 use std::ffi::CString;
+use std::fmt;
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::SystemTime;
 
 use nix::errno::Errno;
 use parking_lot::Mutex;
 
 use super::Sharing;
-use super::file::{self, FileId, Step, Unopened};
+use super::file::{self, FileId, Seen, Step, Unopened};
 use super::queue;
+use super::record::{self, Content, Record, Taker};
 use super::wait::Errand;
 use crate::error::{Error, Kind};
+use crate::process::ProcessId;
+use crate::token;
 
 /// How often a directory that vanishes is made again before that is an error.
 const ATTEMPTS: u32 = 3;
@@ -101,7 +108,8 @@ impl Directory {
         let Some((_, id)) = &*opened else { return };
         let there = CString::new(self.path.as_os_str().as_bytes())
             .ok()
-            .and_then(|path| file::at(&path).ok().flatten());
+            .and_then(|path| file::at(&path).ok().flatten())
+            .map(|(id, _)| id);
         // A symbolic link to the directory is not the directory: opening it again is cheap and always right.
         if there != Some(*id) {
             *opened = None;
@@ -113,7 +121,7 @@ impl Directory {
 pub(crate) struct Opened {
     file: File,
     place: Arc<Place>,
-    process: u32,
+    process: ProcessId,
 }
 
 /// Which file was opened, and by which path.
@@ -121,21 +129,24 @@ pub(super) struct Place {
     id: FileId,
     path: PathBuf,
     at: CString,
+    /// It had other names too when it was looked at last.
+    is_linked: AtomicBool,
 }
 
 impl Place {
     pub(super) fn is_current(&self) -> Result<bool, Error> {
         let there =
             file::at(&self.at).map_err(|errno| Error::io_at("look at lock file", &self.path, errno))?;
-        Ok(there == Some(self.id))
+        self.is_linked.store(there.is_some_and(|(_, links)| links > 1), Relaxed);
+        Ok(there.is_some_and(|(id, _)| id == self.id))
     }
 }
 
 impl Opened {
     pub(super) fn new(file: File, id: FileId, path: PathBuf) -> Self {
         let at = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
-        let place = Arc::new(Place { id, path, at });
-        Self { file, place, process: std::process::id() }
+        let place = Arc::new(Place { id, path, at, is_linked: AtomicBool::new(false) });
+        Self { file, place, process: ProcessId::current() }
     }
 
     pub(super) fn place(&self) -> &Arc<Place> {
@@ -144,7 +155,7 @@ impl Opened {
 
     /// Whether this process opened it. A forked child shares the description with its parent, and its locks.
     pub(crate) fn is_mine(&self) -> bool {
-        self.process == std::process::id()
+        self.process == ProcessId::current()
     }
 
     /// Whether the path still leads to this file: a lock on a removed file excludes nobody.
@@ -200,8 +211,65 @@ impl Opened {
         file::unlock(&self.file).map_err(|error| Error::io_at("unlock", self.path(), error))
     }
 
-    pub(super) fn is_flocked(&self) -> std::io::Result<bool> {
-        file::is_flocked(self.place.id)
+    /// The last token that was kept in the file, or 0; `None` if its content is not ours.
+    fn token(&self) -> io::Result<Option<u64>> {
+        let mut head = [0; record::HEAD];
+        let length = file::read(&self.file, &mut head)?;
+        Ok(match Content::of(&head[..length]) {
+            Content::Ours(token) => Some(token),
+            Content::Foreign => None,
+        })
+    }
+
+    /// Whether it is for us to write into it, and to remove.
+    pub(super) fn is_ours(&self) -> io::Result<bool> {
+        self.token().map(|token| token.is_some())
+    }
+
+    /// A reader's token: that of the last writer, or one of the clock if the file knows none.
+    pub(super) fn shared_token(&self) -> u64 {
+        self.token().ok().flatten().filter(|token| *token > 0).unwrap_or_else(|| token::next(0))
+    }
+
+    /// Draws the next token and writes who has the lock. The caller has it alone. The content of others is left
+    /// alone, and so is a file that has another name, under which it may be precious.
+    pub(super) fn note(&self, taker: &Taker) -> (u64, Result<(), Unnoted>) {
+        let stored = self.token();
+        let token =
+            token::next(stored.as_ref().map_or(0, |token| token.map_or(0, |token| token.saturating_add(1))));
+        let noted = match stored {
+            _ if self.place.is_linked.load(Relaxed) => Err(Unnoted::Linked),
+            Ok(None) => Err(Unnoted::Foreign),
+            Ok(Some(_)) => {
+                let mut buffer = [0; record::LENGTH];
+                record::held(&mut buffer, token, taker, SystemTime::now());
+                file::write(&self.file, &buffer).map_err(Unnoted::Failed)
+            }
+            Err(error) => Err(Unnoted::Failed(error)),
+        };
+        (token, noted)
+    }
+
+    /// Takes the note back, and keeps the token. Whoever watches the file is woken.
+    pub(super) fn clear(&self, token: u64) {
+        if self.is_mine() {
+            let mut buffer = [0; record::LENGTH];
+            record::free(&mut buffer, token);
+            // A note that stays names somebody who does not have the lock, which is seen by all who read it.
+            let _ = file::write(&self.file, &buffer);
+        }
+    }
+
+    /// What the file says, if it is a record.
+    pub(super) fn record(&self) -> io::Result<Option<Record>> {
+        let mut buffer = [0; record::LENGTH];
+        let length = file::read(&self.file, &mut buffer)?;
+        Ok(Record::parse(&buffer[..length]))
+    }
+
+    /// The processes that the kernel says have the file, in whatever way.
+    pub(super) fn seen(&self) -> io::Result<Vec<Seen>> {
+        file::seen(self.place.id)
     }
 
     pub(super) fn file(&self) -> &File {
@@ -210,5 +278,25 @@ impl Opened {
 
     pub(super) fn path(&self) -> &Path {
         &self.place.path
+    }
+}
+
+/// Why nothing was written into a lock file.
+#[derive(Debug)]
+pub(super) enum Unnoted {
+    /// It has other names.
+    Linked,
+    /// Somebody else has written into it.
+    Foreign,
+    Failed(io::Error),
+}
+
+impl fmt::Display for Unnoted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Linked => f.write_str("it has other names (hard links)"),
+            Self::Foreign => f.write_str("it has content that is not of this crate"),
+            Self::Failed(error) => error.fmt(f),
+        }
     }
 }

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 
 use fs4::{FileExt, TryLockError};
 use nix::errno::Errno;
@@ -110,6 +111,23 @@ pub(super) fn open_existing(directory: BorrowedFd<'_>, name: &str) -> Result<(Fi
     opened.map_err(refusal).and_then(checked)
 }
 
+/// The same to look at it only, for which less is asked of its mode.
+pub(super) fn open_to_look(directory: BorrowedFd<'_>, name: &str) -> Result<(File, FileId), Unopened> {
+    let flags = FLAGS.difference(OFlag::O_RDWR) | OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+    let opened = retried(|| fcntl::openat(directory, name, flags, Permissions::empty()));
+    opened.map_err(refusal).and_then(checked)
+}
+
+/// Reads from the beginning of the file. Says how much there was.
+pub(super) fn read(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    retried_io(|| file.read_at(buffer, 0))
+}
+
+/// Writes at the beginning of the file, and cuts nothing off.
+pub(super) fn write(file: &File, content: &[u8]) -> io::Result<()> {
+    file.write_all_at(content, 0)
+}
+
 fn refusal(errno: Errno) -> Unopened {
     match errno {
         Errno::ELOOP => Unopened::NotAFile("a symbolic link"),
@@ -146,10 +164,10 @@ fn above_stdio(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(high) })
 }
 
-/// Which file stands at `path` now; `None` if none does.
-pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<FileId>> {
+/// Which file stands at `path` now, and how many names it has; `None` if there is none.
+pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<(FileId, libc::nlink_t)>> {
     match retried(|| stat::lstat(path)) {
-        Ok(stat) => Ok(Some(stat.into())),
+        Ok(stat) => Ok(Some((stat.into(), stat.st_nlink))),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
         Err(errno) => Err(errno),
     }
@@ -229,20 +247,31 @@ pub(super) fn leave_record(file: &File) -> io::Result<()> {
     range::unlock(file, Range::ALL)
 }
 
-/// Whether somebody holds a record lock or an OFD lock that a writer would meet. Takes nothing.
-pub(super) fn is_record_locked(file: &File) -> io::Result<bool> {
-    range::conflict(file, Range::LOCK, Sharing::Alone).map(|conflict| conflict.is_some())
+/// A lock that the kernel names the process of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) pid: u32,
+    pub(super) is_flock: bool,
 }
 
-/// The lines of `/proc/locks` (proc(5)) about this file: whether one of them is a `flock`.
-pub(super) fn is_flocked(id: FileId) -> io::Result<bool> {
+/// The locks of `/proc/locks` (proc(5)) on this file whose processes can be seen from here. The kernel shows that
+/// file in pieces, and what changes in between may be missed: so nothing is nothing only the second time.
+pub(super) fn seen(id: FileId) -> io::Result<Vec<Seen>> {
+    let seen = seen_once(id)?;
+    if seen.is_empty() { seen_once(id) } else { Ok(seen) }
+}
+
+fn seen_once(id: FileId) -> io::Result<Vec<Seen>> {
     let locks = std::fs::read_to_string("/proc/locks")?;
     let file = format!("{:02x}:{:02x}:{}", libc::major(id.device), libc::minor(id.device), id.inode);
+    // `1: FLOCK  ADVISORY  WRITE 4711 fe:00:11034782 0 EOF`; who waits has an arrow in second place.
     let held = |line: &str| {
-        let mut words = line.split_whitespace().skip(1);
-        words.next() == Some("FLOCK") && words.any(|word| word == file)
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let [kind, _, _, pid, on, ..] = words[..] else { return None };
+        let pid = pid.parse().ok().filter(|_| on == file && kind != "->")?;
+        Some(Seen { pid, is_flock: kind == "FLOCK" })
     };
-    Ok(locks.lines().any(held))
+    Ok(locks.lines().filter_map(held).collect())
 }
 
 /// Takes the `flock` if it is free. By the trait's name, since `File` has methods of the same names.

@@ -14,7 +14,6 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use nix::errno::Errno;
@@ -24,7 +23,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::file::{self, Unopened};
 use super::{Directory, LockFile, Opened, Sharing};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// What became of a lock file that was to be removed.
 ///
@@ -68,8 +67,10 @@ impl Directory {
             Ok(opened) => opened,
             Err(removal) => return Ok(removal),
         };
-        if opened.file().metadata().is_ok_and(|data| data.len() > 0) {
-            return Ok(Removal::Refused("it has content, so it is not a lock file of ours"));
+        let is_ours =
+            opened.is_ours().map_err(|error| Error::io_at("read lock file", opened.path(), error))?;
+        if !is_ours {
+            return Ok(Removal::Refused("it has content that is not of this crate"));
         }
         if !opened.try_lock(Sharing::Alone)? {
             return Ok(Removal::Busy);
@@ -148,25 +149,6 @@ impl Directory {
             removed.map_err(|errno| Error::io_at("remove lock file", opened.path(), errno))?;
         }
         Ok(())
-    }
-
-    /// Whether anybody holds the file.
-    pub(crate) fn is_locked(&self, name: &str) -> Result<bool, Error> {
-        let opened = match self.open_existing(name)? {
-            Ok(opened) => opened,
-            Err(Removal::Missing) => return Ok(false),
-            // A remover has the lock at this moment.
-            Err(Removal::InUse) => return Ok(true),
-            Err(_) => {
-                let (path, what) = (self.path().join(name), "something else");
-                return Err(Kind::NotAFile { path, what }.into());
-            }
-        };
-        let failed = |error| Error::io_at("look at lock file", opened.path(), error);
-        if file::is_record_locked(opened.file()).map_err(failed)? {
-            return Ok(true);
-        }
-        opened.is_flocked().map_err(|error| Error::io_at("read", Path::new("/proc/locks"), error))
     }
 }
 

@@ -31,6 +31,7 @@ use super::file::Step;
 use super::queue::{self, Place};
 use super::{Directory, LockFile, Opened, Sharing, file};
 use crate::error::Error;
+use crate::process::ProcessId;
 
 /// How many waiter threads there may be.
 const MOST: usize = 64;
@@ -68,7 +69,7 @@ pub(super) struct Errand {
     name: Box<str>,
     sharing: Sharing,
     /// Whose thread it is: it does not live on in a forked child.
-    process: u32,
+    process: ProcessId,
     course: Mutex<Course>,
     /// The path has led to the file since it was locked.
     confirmed: AtomicBool,
@@ -101,7 +102,7 @@ impl Errand {
             directory: Arc::clone(&lock.directory),
             name: lock.name.clone(),
             sharing,
-            process: std::process::id(),
+            process: ProcessId::current(),
             course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
             confirmed: AtomicBool::new(false),
             queued: Mutex::new(None),
@@ -149,7 +150,7 @@ impl Errand {
     }
 
     fn is_mine(&self) -> bool {
-        self.process == std::process::id()
+        self.process == ProcessId::current()
     }
 
     /// The thread asks on its way. Where it stands is known before it asks: who gives the wait up after that
@@ -293,7 +294,7 @@ impl Drop for Awaited {
     }
 }
 
-static POOL: Pool = Pool { state: Mutex::new(PoolState::new(0)), errands: Condvar::new() };
+static POOL: Pool = Pool { state: Mutex::new(PoolState::new(ProcessId::NONE)), errands: Condvar::new() };
 
 /// The waiter threads of the process.
 struct Pool {
@@ -303,7 +304,7 @@ struct Pool {
 
 struct PoolState {
     /// Threads do not live on in a forked child.
-    process: u32,
+    process: ProcessId,
     waiting: VecDeque<Arc<Errand>>,
     threads: usize,
     /// Threads without an errand. Invariant: at least as many as errands are waiting.
@@ -313,7 +314,7 @@ struct PoolState {
 }
 
 impl PoolState {
-    const fn new(process: u32) -> Self {
+    const fn new(process: ProcessId) -> Self {
         Self { process, waiting: VecDeque::new(), threads: 0, idle: 0, ticked: Vec::new(), ticking: false }
     }
 }
@@ -321,7 +322,7 @@ impl PoolState {
 impl Pool {
     fn lock(&self) -> parking_lot::MutexGuard<'_, PoolState> {
         let mut state = self.state.lock();
-        let process = std::process::id();
+        let process = ProcessId::current();
         if state.process != process {
             *state = PoolState::new(process);
         }

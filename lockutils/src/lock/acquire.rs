@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::Lock;
 use crate::clock::Coarse;
 use crate::error::{Error, Kind, Others, Wait};
-use crate::external::{LockFile, Sharing};
+use crate::external::{LockFile, Sharing, Taker};
 use crate::guard::{LockGuard, Pinned};
+use crate::holder::Holder;
 use crate::internal::wait::{Waiting, spin};
 use crate::internal::{HeldAs, Mode};
 use crate::limit::{Ended, Limit, Span};
@@ -133,7 +134,7 @@ impl Lock {
         let Some(file) = self.file(hold.cell())? else {
             return Ok(Some(LockGuard::at_once(hold, owner, place)));
         };
-        let free = file.try_acquire(self.sharing(), self.options.is_fair())?;
+        let free = file.try_acquire(self.sharing(), self.options.is_fair(), &self.taker(owner, place))?;
         Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
     }
 
@@ -157,10 +158,11 @@ impl Lock {
             // The thread may not take it again before it has all of it: what is told of the wait may run code of
             // the user.
             hold.claim(owner.min(Owner::Pinned), place, Coarse::now());
-            if !file.try_acquire(self.sharing(), self.options.is_fair())? {
+            let who = self.taker(owner, place);
+            if !file.try_acquire(self.sharing(), self.options.is_fair(), &who)? {
                 has_waited = true;
-                trace::waiting_for_file(file.path(), place);
-                file.wait(self.sharing(), &limit)?
+                trace::waiting_for_file(file.path(), place, || file_holder(hold.cell()));
+                file.wait(self.sharing(), &limit, &who)?
                     .map_err(|ended| self.gave_up(ended, hold.cell(), started, WaitOf::File))?;
             }
         }
@@ -171,15 +173,22 @@ impl Lock {
 
     /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether
     /// it is held now; `false` only if the caller does not wait.
-    pub(crate) fn acquire_file(&self, cell: &Cell, file: &LockFile, waits: bool) -> Result<bool, Error> {
+    pub(crate) fn acquire_file(
+        &self,
+        cell: &Cell,
+        file: &LockFile,
+        waits: bool,
+        place: &'static Location<'static>,
+    ) -> Result<bool, Error> {
         let (started, limit) = (Instant::now(), self.limit()?);
-        if file.try_acquire(Sharing::Alone, self.options.is_fair())? {
+        let who = self.taker(Owner::Reentrant, place);
+        if file.try_acquire(Sharing::Alone, self.options.is_fair(), &who)? {
             return Ok(true);
         }
         if !waits {
             return Ok(false);
         }
-        match file.wait(Sharing::Alone, &limit)? {
+        match file.wait(Sharing::Alone, &limit, &who)? {
             Ok(()) => Ok(true),
             Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
         }
@@ -254,8 +263,17 @@ impl Lock {
             holder: held.map(|held| (held.place, held.since.elapsed())),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
             external: of == WaitOf::File,
+            file_holder: if of == WaitOf::File {
+                file_holder(cell).map(|holder| holder.to_string())
+            } else {
+                None
+            },
             others: self.others(cell),
         }
+    }
+
+    pub(super) fn taker(&self, owner: Owner, place: &'static Location<'static>) -> Taker {
+        Taker { place, function: self.options.function(), is_task: owner == Owner::Task }
     }
 
     fn others(&self, cell: &Cell) -> Others {
@@ -270,6 +288,12 @@ impl Lock {
     pub(super) fn sharing(&self) -> Sharing {
         if self.options.mode() == Mode::Write { Sharing::Alone } else { Sharing::Shared }
     }
+}
+
+/// Who has the file, if another process has it.
+pub(super) fn file_holder(cell: &Cell) -> Option<Holder> {
+    let directory = cell.home().directory.get()?;
+    directory.holders(cell.name()).ok()?.into_iter().next()
 }
 
 /// Which half was waited for.

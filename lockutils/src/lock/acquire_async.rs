@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Lock;
-use super::acquire::WaitOf;
+use super::acquire::{WaitOf, file_holder};
 use crate::clock::Coarse;
 use crate::error::Error;
 use crate::guard::LockGuard;
@@ -50,12 +50,13 @@ impl Lock {
         };
         hold.claim(Owner::Task, place, Coarse::now());
         let file = self.file(hold.cell())?;
+        let who = self.taker(Owner::Task, place);
         if let Some(file) = file
-            && !file.try_acquire(self.sharing(), self.options.is_fair())?
+            && !file.try_acquire(self.sharing(), self.options.is_fair(), &who)?
         {
             has_waited = true;
-            trace::waiting_for_file(file.path(), place);
-            match limit.watch(file.wait_async(self.sharing())).await {
+            trace::waiting_for_file(file.path(), place, || file_holder(hold.cell()));
+            match limit.watch(file.wait_async(self.sharing(), &who)).await {
                 Ok(acquired) => acquired?,
                 Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
             }

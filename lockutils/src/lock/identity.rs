@@ -6,8 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use once_cell::sync::OnceCell;
 
 use super::Lock;
+use crate::clock::Coarse;
 use crate::error::{Error, Kind};
 use crate::external::LockFile;
+use crate::holder::Holder;
 use crate::internal::Mode;
 use crate::limit::Span;
 use crate::name;
@@ -127,6 +129,19 @@ impl Lock {
         Ok(Some(cell.file().get_or_init(|| Box::new(LockFile::new(Arc::clone(directory), cell.name())))))
     }
 
+    /// This process, if it holds the lock. To have its in-process half is not enough for an external one.
+    pub(super) fn holder_here(&self, cell: &Cell) -> Option<Holder> {
+        let waits_for_file =
+            self.options.is_external() && cell.file().get().is_some_and(|file| !file.is_held());
+        if !cell.raw().is_held() || waits_for_file {
+            return None;
+        }
+        let held = cell.held();
+        let place = held.and_then(|held| held.place).map(ToString::to_string);
+        let since = held.map(|held| held.since).filter(|since| since.is_known());
+        Some(Holder::own(place, since.map(Coarse::elapsed)))
+    }
+
     pub(super) fn mismatch(&self, agreed: &Disagreed) -> Error {
         let asked = if let Mode::Permit(permits) = self.options.mode() { permits } else { 0 };
         Kind::Mismatch { name: self.full_name(), asked, agreed: agreed.0 }.into()
@@ -162,6 +177,11 @@ impl Lock {
 
     pub(crate) fn name_mut(&mut self) -> &mut Text {
         &mut self.name
+    }
+
+    /// Taken by the attribute of this function.
+    pub(crate) fn within(self, function: &'static str) -> Self {
+        self.with(|options| options.rare().function = Some(function))
     }
 
     /// Waits as long as it takes, whatever the configuration says.

@@ -22,6 +22,8 @@ pub(super) struct Rare {
     pub(super) prefix: Option<Box<str>>,
     pub(super) path: Option<Box<Path>>,
     pub(super) cancel: Option<Cancel>,
+    /// The function that an attribute stands on.
+    pub(super) function: Option<&'static str>,
 }
 
 const READ: u64 = 1;
@@ -112,6 +114,10 @@ impl Options {
     #[inline]
     pub(super) fn path(&self) -> Option<&Path> {
         self.rare.as_ref()?.path.as_deref()
+    }
+
+    pub(super) fn function(&self) -> Option<&'static str> {
+        self.rare.as_ref()?.function
     }
 
     pub(super) fn cancel(&self) -> Option<&Cancel> {

@@ -15,6 +15,7 @@ use crate::clock::Coarse;
 use crate::external::LockFile;
 use crate::internal::{Mode, RawLock};
 use crate::text::Text;
+use crate::token;
 
 /// What all users of one identity share.
 pub(crate) struct Cell {
@@ -38,6 +39,8 @@ struct Holder {
     thread: AtomicU64,
     place: AtomicPtr<Location<'static>>,
     since: AtomicU64,
+    /// Of the present holders, drawn when one of them asks for it; 0 before that.
+    token: AtomicU64,
 }
 
 /// The guard cannot leave its thread, so the thread that took the lock is the thread that has it.
@@ -159,6 +162,7 @@ impl Cell {
         let timeless = if since.is_known() { 0 } else { TIMELESS };
         self.holder.thread.store(thread | flags | timeless, Relaxed);
         self.holder.place.store(std::ptr::from_ref(place).cast_mut(), Relaxed);
+        self.holder.token.store(0, Relaxed);
         if since.is_known() {
             self.holder.since.store(since.units(), Relaxed);
         }
@@ -171,6 +175,16 @@ impl Cell {
             self.holder.since.store(Coarse::now().units(), Relaxed);
             let _ = self.holder.thread.compare_exchange(thread, thread & !TIMELESS, Relaxed, Relaxed);
         }
+    }
+
+    /// The fencing token of the holders, of whom the caller is one. Readers have that of the writer before them.
+    pub(crate) fn fencing_token(&self) -> u64 {
+        let known = self.holder.token.load(Acquire);
+        if known != 0 {
+            return known;
+        }
+        let drawn = token::next(0);
+        self.holder.token.compare_exchange(0, drawn, AcqRel, Acquire).map_or_else(|there| there, |_| drawn)
     }
 
     /// Takes the note back, before the lock is let go.

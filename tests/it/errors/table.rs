@@ -8,7 +8,7 @@ use lockutils::Error;
 type Question = (&'static str, fn(&Error) -> bool);
 
 /// Every question that an error can be asked.
-const QUESTIONS: [Question; 14] = [
+const QUESTIONS: [Question; 16] = [
     ("is_timeout", Error::is_timeout),
     ("is_busy", Error::is_busy),
     ("is_cancelled", Error::is_cancelled),
@@ -23,6 +23,8 @@ const QUESTIONS: [Question; 14] = [
     ("is_permission", Error::is_permission),
     ("is_not_a_file", Error::is_not_a_file),
     ("is_io", Error::is_io),
+    ("is_lost", Error::is_lost),
+    ("is_fenced", Error::is_fenced),
 ];
 
 /// The questions that are answered with yes; every other one is answered with no.
@@ -76,9 +78,17 @@ pub(super) fn check(error: Error, directory: &Path, expected: &Expected<'_>) {
 fn scrubbed(text: &str, directory: &Path) -> String {
     let text = text.replace(&*directory.to_string_lossy(), "<dir>");
     let places = text.replace(concat!("tests/it/", "errors.rs"), "\u{1}");
+    let places = places.replace(&this_process(), "<this process>");
     let text = without(&places, "\u{1}", |c| c.is_ascii_digit() || c == ':', "<place>");
     let text = without(&text, "after ", |c| c.is_ascii_digit() || "ms.".contains(c), "after <time>");
     without(&text, "for ", |c| c.is_ascii_digit() || "ms.".contains(c), "for <time>")
+}
+
+/// As a message names the process of the tests where it takes it for another one.
+fn this_process() -> String {
+    let program = std::env::current_exe().expect("a test knows its own program");
+    let program = program.file_name().expect("a program has a name").to_string_lossy().into_owned();
+    format!("pid {} ({program})", std::process::id())
 }
 
 /// Replaces `start` and the characters behind it, where there are some and a digit is the first.

@@ -41,7 +41,9 @@ fn readers_and_writers_come_in_the_order_of_their_arrival() {
             assert!(next.iter_mut().all(Child::is_silent), "not before all have let go");
             holder.release();
         }
-        next.iter_mut().for_each(|child| child.expect("held"));
+        for child in &mut next {
+            child.expect("held");
+        }
         assert!(queue.iter_mut().flatten().all(Child::is_silent));
         inside = next;
     }

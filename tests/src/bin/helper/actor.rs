@@ -37,6 +37,15 @@ pub(crate) fn start(name: &str) {
     program.wait().expect("it ends with its input");
 }
 
+/// Says who has the lock.
+pub(crate) fn holder(name: &str) {
+    match lockutils::lock(name).external().holder() {
+        Ok(Some(holder)) => say(holder),
+        Ok(None) => say("nobody"),
+        Err(error) => say(format!("error {error}")),
+    }
+}
+
 /// Takes the lock and lets it go, and says whether the kernel agreed.
 pub(crate) fn release(name: &str) {
     let guard = Request::new(name, &[]).wait().expect("the lock");

@@ -25,6 +25,7 @@ fn run(words: &[&str]) {
     match *words {
         ["actor", name, ref words @ ..] => actor::act(name, words),
         ["take", name, ref words @ ..] => actor::take(name, words),
+        ["holder", name] => actor::holder(name),
         ["release", name] => actor::release(name),
         ["std", file, sharing] => standard::act(file, sharing == "shared"),
         ["count", name, file, times, ref words @ ..] => count::count(name, file, times, words),

@@ -1,0 +1,126 @@
+//! Who has a lock file, as far as the kernel and the record in the file can tell.
+
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::directory::Opened;
+use super::file::{self, Unopened};
+use super::range::{self, Range};
+use super::record::Record;
+use super::{Directory, Sharing};
+use crate::error::{Error, Kind};
+use crate::holder::{Evidence, Holder};
+use crate::process::{self, Identity};
+
+impl Directory {
+    /// Whether anybody holds the file.
+    pub(crate) fn is_locked(&self, name: &str) -> Result<bool, Error> {
+        match self.look_at(name)? {
+            Looked::Missing => Ok(false),
+            // A remover has the lock at this moment.
+            Looked::Leased => Ok(true),
+            Looked::At(opened) => Ok(Claims::on(&opened)?.is_some()),
+        }
+    }
+
+    /// Those who hold the file. Takes nothing.
+    pub(crate) fn holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
+        match self.look_at(name)? {
+            Looked::Missing => Ok(Vec::new()),
+            Looked::Leased => Ok(vec![Holder::unknown()]),
+            Looked::At(opened) => {
+                let Some(claims) = Claims::on(&opened)? else { return Ok(Vec::new()) };
+                // What cannot be read is not known.
+                let record = opened.record().ok().flatten().filter(|record| record.is_held);
+                Ok(claims.of(record))
+            }
+        }
+    }
+
+    fn look_at(&self, name: &str) -> Result<Looked, Error> {
+        use std::os::fd::AsFd;
+        let path = self.path().join(name);
+        let Some((directory, _)) = self.existing_descriptor()? else { return Ok(Looked::Missing) };
+        match file::open_to_look(directory.as_fd(), name) {
+            Ok((file, id)) => Ok(Looked::At(Opened::new(file, id, path))),
+            Err(Unopened::Failed(Errno::ENOENT)) => Ok(Looked::Missing),
+            Err(Unopened::Leased) => Ok(Looked::Leased),
+            Err(Unopened::NotAFile(what)) => Err(Kind::NotAFile { path, what }.into()),
+            Err(Unopened::Failed(errno)) => Err(Error::io_at("open lock file", &path, errno)),
+        }
+    }
+}
+
+enum Looked {
+    Missing,
+    /// A remover is at it.
+    Leased,
+    At(Opened),
+}
+
+/// What the kernel says of those who have a file.
+struct Claims {
+    pids: Vec<u32>,
+}
+
+impl Claims {
+    /// `None`: nobody has it.
+    fn on(opened: &Opened) -> Result<Option<Self>, Error> {
+        let failed = |error| Error::io_at("look at lock file", opened.path(), error);
+        let conflict = range::conflict(opened.file(), Range::LOCK, Sharing::Alone).map_err(failed)?;
+        let seen = opened.seen().map_err(|error| Error::io_at("read", Path::new("/proc/locks"), error))?;
+        if conflict.is_none() && !seen.iter().any(|seen| seen.is_flock) {
+            return Ok(None);
+        }
+        let mut pids: Vec<u32> = seen.iter().map(|seen| seen.pid).collect();
+        pids.extend(conflict.and_then(|conflict| conflict.pid));
+        pids.sort_unstable();
+        pids.dedup();
+        Ok(Some(Self { pids }))
+    }
+
+    /// The holders, with what `record` knows of one of them.
+    fn of(&self, record: Option<Record>) -> Vec<Holder> {
+        let Some(record) = record else { return self.named(Evidence::Kernel) };
+        if let Some(pid) = self.pids.iter().copied().find(|pid| is_of(&record.process, *pid)) {
+            let others = self.pids.iter().filter(|other| **other != pid);
+            let others = others.map(|pid| Holder::named(*pid, Evidence::Kernel));
+            return [Holder::of(record, pid, Evidence::Both)].into_iter().chain(others).collect();
+        }
+        if self.pids.is_empty() && may_live(&record.process) {
+            let pid = record.process.pid;
+            return vec![Holder::of(record, pid, Evidence::Record)];
+        }
+        self.disputed()
+    }
+
+    /// The record names somebody who does not have the lock.
+    fn disputed(&self) -> Vec<Holder> {
+        self.named(Evidence::KernelAgainstRecord)
+    }
+
+    fn named(&self, evidence: Evidence) -> Vec<Holder> {
+        if self.pids.is_empty() {
+            return vec![Holder::unknown()];
+        }
+        self.pids.iter().map(|pid| Holder::named(*pid, evidence)).collect()
+    }
+}
+
+/// Whether a process that is seen here under this pid is the one that has written the record. In another pid namespace
+/// it has another pid, but it was started when it was.
+fn is_of(writer: &Identity, pid: u32) -> bool {
+    let me = Identity::current();
+    let is_same = writer.namespace != me.namespace || writer.pid == pid;
+    is_same && writer.boot == me.boot && process::started(pid) == Some(writer.started)
+}
+
+/// Whether the writer of a record may still be there. Of other hosts and other pid namespaces nothing can be seen.
+fn may_live(writer: &Identity) -> bool {
+    let me = Identity::current();
+    if writer.host == me.host && writer.boot != me.boot {
+        return false;
+    }
+    !writer.shares_pids_with(me) || process::started(writer.pid) == Some(writer.started)
+}

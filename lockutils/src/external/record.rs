@@ -1,0 +1,280 @@
+//! The record in a lock file: who has the lock, for people; and the last fencing token.
+//!
+//! It has one size, so that one call writes all of it over the one before, and nothing is ever cut off:
+//!
+//! ```text
+//! lockutils 1 held token=01795341234567890123
+//! pid 4711 started 881234 boot 5f0c0a6b-… namespace 4026531836
+//! host web-3
+//! program nova-compute
+//! thread worker-1
+//! function nova::volumes::resize
+//! at src/volumes.rs:42:9
+//! since 2026-11-22T10:51:18.123Z
+//! ```
+//!
+//! When the lock is let go, `held` becomes `free` and what comes after the first line becomes blank. Nothing
+//! here decides who holds the lock: that is the kernel's. Whatever stands in the file, reading it gives what can
+//! be understood.
+
+use std::io::{Cursor, Write};
+use std::panic::Location;
+use std::time::SystemTime;
+
+use crate::process::Identity;
+
+/// How long a record is.
+pub(super) const LENGTH: usize = 512;
+/// How long its first line is.
+pub(super) const HEAD: usize = 44;
+const MAGIC: &str = "lockutils 1 ";
+
+/// Where and by whom a lock is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taker {
+    pub(crate) place: &'static Location<'static>,
+    /// The function that an attribute stands on.
+    pub(crate) function: Option<&'static str>,
+    pub(crate) is_task: bool,
+}
+
+/// What is known of the holder, as far as it could be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) is_held: bool,
+    pub(crate) token: Option<u64>,
+    pub(crate) process: Identity,
+    pub(crate) thread: Option<String>,
+    pub(crate) function: Option<String>,
+    pub(crate) place: Option<String>,
+    pub(crate) since: Option<SystemTime>,
+}
+
+/// What the beginning of a file says of what may be done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A record, or nothing: with the last token, or 0.
+    Ours(u64),
+    /// Somebody else has written it, and it is not for us to write over.
+    Foreign,
+}
+
+impl Content {
+    /// Of the first [`HEAD`] bytes of a file, or fewer if it has no more.
+    pub(super) fn of(head: &[u8]) -> Self {
+        match head.strip_prefix(MAGIC.as_bytes()) {
+            Some(rest) => Self::Ours(token(rest).unwrap_or(0)),
+            None if head.is_empty() => Self::Ours(0),
+            None => Self::Foreign,
+        }
+    }
+}
+
+/// The token of a first line whose beginning has been read.
+fn token(rest: &[u8]) -> Option<u64> {
+    let line = rest.split(|byte| *byte == b'\n').next()?;
+    str::from_utf8(line).ok()?.split_once("token=")?.1.trim().parse().ok()
+}
+
+/// A record that fills `buffer`.
+pub(super) fn held(buffer: &mut [u8; LENGTH], token: u64, taker: &Taker, since: SystemTime) {
+    let Identity { pid, started, boot, namespace, host, program } = Identity::current();
+    blank(buffer);
+    let mut out = Cursor::new(&mut buffer[..LENGTH - 1]);
+    // Nothing here can fail but for a lack of room, and all lengths are limited so that there is enough.
+    let _ = writeln!(out, "{MAGIC}held token={token:020}");
+    let _ = writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace}");
+    line(&mut out, "host ", host, 48);
+    line(&mut out, "program ", program, 40);
+    if taker.is_task {
+        let _ = out.write_all(b"in task\n");
+    } else if let Some(name) = std::thread::current().name() {
+        line(&mut out, "thread ", name, 24);
+    }
+    if let Some(function) = taker.function {
+        line(&mut out, "function ", function, 72);
+    }
+    let place = taker.place;
+    let _ = out.write_all(b"at ");
+    write_end(&mut out, place.file(), 64);
+    let _ = writeln!(out, ":{}:{}", place.line(), place.column());
+    let _ = writeln!(out, "since {}", humantime::format_rfc3339_millis(since));
+}
+
+/// A record of nobody.
+pub(super) fn free(buffer: &mut [u8; LENGTH], token: u64) {
+    blank(buffer);
+    let _ = writeln!(&mut buffer[..], "{MAGIC}free token={token:020}");
+}
+
+fn blank(buffer: &mut [u8; LENGTH]) {
+    buffer.fill(b' ');
+    buffer[LENGTH - 1] = b'\n';
+}
+
+fn line(out: &mut impl Write, key: &str, value: &str, most: usize) {
+    let _ = out.write_all(key.as_bytes());
+    write_end(out, value, most);
+    let _ = out.write_all(b"\n");
+}
+
+/// At most so many bytes of the end of a text, which tells more of a path than its beginning; on one line.
+fn write_end(out: &mut impl Write, text: &str, most: usize) {
+    let escaped;
+    let text = if text.bytes().any(|byte| byte.is_ascii_control()) {
+        escaped = text.escape_debug().to_string();
+        &escaped
+    } else {
+        text
+    };
+    let from = (text.len().saturating_sub(most)..=text.len()).find(|at| text.is_char_boundary(*at));
+    let _ = out.write_all(&text.as_bytes()[from.unwrap_or(text.len())..]);
+}
+
+impl Record {
+    /// What `content` says, as far as it can be understood; `None` if it is no record.
+    pub(crate) fn parse(content: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(content.strip_prefix(MAGIC.as_bytes())?);
+        let mut lines = text.lines();
+        let head = lines.next().unwrap_or_default();
+        let mut record =
+            Self { is_held: head.starts_with("held"), token: token(head.as_bytes()), ..Self::default() };
+        if record.is_held {
+            lines.for_each(|line| record.read(line.trim_end()));
+        }
+        Some(record)
+    }
+
+    fn read(&mut self, line: &str) {
+        let Some((key, value)) = line.split_once(' ') else { return };
+        let value = value.trim();
+        let text = || Some(value.to_owned()).filter(|text| !text.is_empty());
+        match key {
+            "pid" => self.read_process(line),
+            "host" => value.clone_into(&mut self.process.host),
+            "program" => value.clone_into(&mut self.process.program),
+            "thread" | "in" => self.thread = text(),
+            "function" => self.function = text(),
+            "at" => self.place = text(),
+            "since" => self.since = humantime::parse_rfc3339(value).ok(),
+            _ => {}
+        }
+    }
+
+    fn read_process(&mut self, line: &str) {
+        let mut words = line.split_whitespace();
+        while let (Some(key), Some(value)) = (words.next(), words.next()) {
+            match key {
+                "pid" => self.process.pid = value.parse().unwrap_or_default(),
+                "started" => self.process.started = value.parse().unwrap_or_default(),
+                "boot" => value.clone_into(&mut self.process.boot),
+                "namespace" => self.process.namespace = value.parse().unwrap_or_default(),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taker(function: &'static str) -> Taker {
+        Taker { place: Location::caller(), function: Some(function), is_task: false }
+    }
+
+    fn written(token: u64, taker: &Taker) -> [u8; LENGTH] {
+        let mut buffer = [0; LENGTH];
+        held(&mut buffer, token, taker, SystemTime::UNIX_EPOCH);
+        buffer
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let taker = taker("nova::resize");
+        let record = Record::parse(&written(42, &taker)).expect("a record");
+        let me = Identity::current();
+        assert_eq!(&record.process, me);
+        assert!(record.is_held && me.pid == std::process::id() && me.started > 0 && me.namespace > 0);
+        assert_eq!(record.token, Some(42));
+        assert_eq!(record.function.as_deref(), Some("nova::resize"));
+        assert_eq!(record.place, Some(taker.place.to_string()));
+        assert_eq!(record.since, Some(SystemTime::UNIX_EPOCH));
+        assert!(
+            record
+                .thread
+                .is_some_and(|name| "external::record::tests::what_is_written_is_read".ends_with(&*name))
+        );
+    }
+
+    #[test]
+    fn a_free_record_keeps_the_token_and_nothing_else() {
+        let mut buffer = written(7, &taker("f"));
+        assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours(7));
+        free(&mut buffer, 8);
+        assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours(8));
+        let record = Record::parse(&buffer).expect("a record");
+        assert_eq!(record, Record { token: Some(8), ..Record::default() });
+        assert_eq!(String::from_utf8_lossy(&buffer).trim().len(), HEAD - 1);
+    }
+
+    #[test]
+    fn the_longest_record_fits() {
+        let long: &'static str = "ü".repeat(600).leak();
+        let lines = "a\nb\u{1}".repeat(200).leak();
+        for text in [long, lines] {
+            let buffer = written(u64::MAX, &taker(text));
+            let shown = String::from_utf8_lossy(&buffer).into_owned();
+            assert!(shown.contains("since 1970-01-01T00:00:00.000Z\n"), "{shown}");
+            let record = Record::parse(&buffer).expect("a record");
+            assert_eq!(record.token, Some(u64::MAX));
+            assert!(record.function.is_some_and(|function| !function.contains('\n')));
+        }
+    }
+
+    #[test]
+    fn others_files_are_told_apart() {
+        assert_eq!(Content::of(b""), Content::Ours(0));
+        assert_eq!(Content::of(b"lockutils 1 "), Content::Ours(0));
+        assert_eq!(Content::of(b"lockutils 1 held token=x"), Content::Ours(0));
+        for foreign in
+            [&b"4711\n"[..], b"\0", b" ", b"lockutils", b"lockutils 2 held token=1", b"SQLite format 3\0"]
+        {
+            assert_eq!(Content::of(foreign), Content::Foreign);
+            assert_eq!(Record::parse(foreign), None);
+        }
+    }
+
+    /// Whatever stands in the file: torn, changed, of another version, or no text at all.
+    #[test]
+    fn anything_can_be_read() {
+        let whole = written(5, &taker("f"));
+        for end in 0..LENGTH {
+            let torn = Record::parse(&whole[..end]);
+            assert_eq!(torn.is_some(), end >= MAGIC.len());
+        }
+        let mut seed = 1_u64;
+        for _ in 0..20_000 {
+            let mut changed = whole;
+            for _ in 0..8 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let [at, byte, ..] = (seed >> 32).to_le_bytes();
+                changed[MAGIC.len() + usize::from(at) * 497 / 255] = byte;
+            }
+            let record = Record::parse(&changed).expect("it begins as one");
+            assert_eq!(record.is_held, changed[MAGIC.len()..].starts_with(b"held"));
+        }
+        for strange in [
+            "pid -1 started 99999999999999999999999",
+            "pid",
+            "pid 4294967296",
+            "since 9999-99-99T99:99:99Z",
+            "at",
+            "",
+        ] {
+            let text = format!("{MAGIC}held token=-5\n{strange}\n");
+            let record = Record::parse(text.as_bytes()).expect("it begins as one");
+            assert_eq!((record.token, record.process.pid, record.since), (None, 0, None));
+        }
+    }
+}

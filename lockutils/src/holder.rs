@@ -1,0 +1,283 @@
+//! Who has a lock: for messages, and for those who look after a system.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::error::Seconds;
+use crate::external::Record;
+use crate::process::{self, Identity};
+
+/// How it is known who has a lock.
+///
+/// The kernel decides who has a lock file; the record in it is there to be read. Where they disagree, the kernel
+/// is right.
+///
+/// ```
+/// let held = lockutils::lock("evidence-example").acquire()?;
+/// let holder = lockutils::lock("evidence-example").holder()?.expect("it is held");
+/// assert_eq!(holder.evidence(), lockutils::Evidence::Own);
+/// # drop(held);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// It is this process.
+    Own,
+    /// The record names a process, and the kernel says that this process has the lock.
+    Both,
+    /// The record names a process. The kernel says that the lock is taken, but not by whom: the process is in another
+    /// pid namespace, or its locks have no owner.
+    Record,
+    /// The kernel names the process, which has left no record: a reader, or a program that is not of this crate.
+    Kernel,
+    /// The kernel names the process. The record names another one, which does not have the lock: it has died, or
+    /// somebody else has written it.
+    KernelAgainstRecord,
+    /// The lock is taken, and nothing more is known.
+    Nothing,
+}
+
+/// Who has a lock at a moment, as far as that is known. See [`Lock::holder`](crate::Lock::holder).
+///
+/// Its text is made for messages: `pid 4711 (nova-compute) for 12s, at src/volumes.rs:42:9, thread main`.
+///
+/// ```
+/// let held = lockutils::lock("holder-type-example").acquire()?;
+/// let holder = lockutils::lock("holder-type-example").holder()?.expect("it is held");
+/// assert_eq!(holder.pid(), Some(std::process::id()));
+/// assert!(holder.to_string().starts_with("this process"));
+/// # drop(held);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    evidence: Evidence,
+    pid: Option<u32>,
+    program: Option<String>,
+    host: Option<String>,
+    thread: Option<String>,
+    function: Option<String>,
+    place: Option<String>,
+    since: Option<SystemTime>,
+    token: Option<u64>,
+    /// The process has ended. Another one has the open file from it, and the lock with that.
+    has_ended: bool,
+}
+
+impl Holder {
+    /// How it is known.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let lock = dir.locks().lock("x").external();
+    /// if let Some(holder) = lock.holder()?
+    ///     && holder.evidence() == lockutils::Evidence::KernelAgainstRecord
+    /// {
+    ///     println!("the record in the lock file is that of a process that has died");
+    /// }
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn evidence(&self) -> Evidence {
+        self.evidence
+    }
+
+    /// Its number, in the pid namespace of this process if it can be seen from here.
+    ///
+    /// ```
+    /// let held = lockutils::lock("holder-pid-example").acquire()?;
+    /// let holder = lockutils::lock("holder-pid-example").holder()?.expect("it is held");
+    /// assert_eq!(holder.pid(), Some(std::process::id()));
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// The name of its program.
+    ///
+    /// ```
+    /// let held = lockutils::lock("holder-program-example").acquire()?;
+    /// let holder = lockutils::lock("holder-program-example").holder()?.expect("it is held");
+    /// assert!(holder.program().is_some());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn program(&self) -> Option<&str> {
+        self.program.as_deref()
+    }
+
+    /// The name of its host, if that is known.
+    ///
+    /// ```
+    /// let held = lockutils::lock("holder-host-example").acquire()?;
+    /// let holder = lockutils::lock("holder-host-example").holder()?.expect("it is held");
+    /// assert!(holder.host().is_some());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The thread that took the lock by its name, or `task`.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let lock = dir.locks().lock("x").external();
+    /// let thread = lock.holder()?.and_then(|holder| holder.thread().map(str::to_owned));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn thread(&self) -> Option<&str> {
+        self.thread.as_deref()
+    }
+
+    /// The function that the attribute stands on by which the lock was taken.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let lock = dir.locks().lock("x").external();
+    /// let function = lock.holder()?.and_then(|holder| holder.function().map(str::to_owned));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn function(&self) -> Option<&str> {
+        self.function.as_deref()
+    }
+
+    /// Where in the source the lock was taken: `src/volumes.rs:42:9`.
+    ///
+    /// ```
+    /// let held = lockutils::lock("holder-place-example").acquire()?;
+    /// let holder = lockutils::lock("holder-place-example").holder()?.expect("it is held");
+    /// assert!(holder.place().is_some());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// Since when, by the wall clock of its host.
+    ///
+    /// ```
+    /// let held = lockutils::lock("holder-since-example").acquire()?;
+    /// let holder = lockutils::lock("holder-since-example").holder()?.expect("it is held");
+    /// assert!(holder.since().is_some_and(|since| since <= std::time::SystemTime::now()));
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn since(&self) -> Option<SystemTime> {
+        self.since
+    }
+
+    /// The [fencing token](crate::LockGuard::fencing_token) of its hold.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let lock = dir.locks().lock("x").external();
+    /// let token = lock.holder()?.and_then(|holder| holder.fencing_token());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn fencing_token(&self) -> Option<u64> {
+        self.token
+    }
+
+    pub(crate) fn unknown() -> Self {
+        Self {
+            evidence: Evidence::Nothing,
+            pid: None,
+            program: None,
+            host: None,
+            thread: None,
+            function: None,
+            place: None,
+            since: None,
+            token: None,
+            has_ended: false,
+        }
+    }
+
+    /// A process of which the kernel tells nothing but its number.
+    pub(crate) fn named(pid: u32, evidence: Evidence) -> Self {
+        let program = Some(process::program(pid)).filter(|program| !program.is_empty());
+        let host = Some(Identity::current().host.clone());
+        let has_ended = process::started(pid).is_none();
+        Self { evidence, pid: Some(pid), program, host, has_ended, ..Self::unknown() }
+    }
+
+    /// What a record says, of a process that is `pid` here.
+    pub(crate) fn of(record: Record, pid: u32, evidence: Evidence) -> Self {
+        let Record { token, process, thread, function, place, since, .. } = record;
+        let text = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            evidence,
+            pid: Some(pid).filter(|pid| *pid > 0),
+            program: text(process.program),
+            host: text(process.host),
+            thread,
+            function,
+            place,
+            since,
+            token,
+            has_ended: false,
+        }
+    }
+
+    /// What the record says, of this process.
+    pub(crate) fn into_own(self) -> Self {
+        Self { evidence: Evidence::Own, ..self }
+    }
+
+    /// This process, which has the lock for `held` if that is known.
+    pub(crate) fn own(place: Option<String>, held: Option<Duration>) -> Self {
+        let Identity { pid, host, program, .. } = Identity::current().clone();
+        Self {
+            evidence: Evidence::Own,
+            pid: Some(pid),
+            program: Some(program),
+            host: Some(host),
+            place,
+            since: held.and_then(|held| SystemTime::now().checked_sub(held)),
+            ..Self::unknown()
+        }
+    }
+
+    fn write_process(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(pid) = self.pid.filter(|_| self.evidence != Evidence::Own) else {
+            let own = self.evidence == Evidence::Own;
+            return f.write_str(if own { "this process" } else { "a process that the kernel does not name" });
+        };
+        write!(f, "pid {pid}")?;
+        if self.has_ended {
+            return f.write_str(", which has ended and left it to a process that shares its open file");
+        }
+        let host = self.host.as_deref().filter(|host| *host != Identity::current().host);
+        match (self.program.as_deref(), host) {
+            (Some(program), Some(host)) => write!(f, " ({program} on {host})"),
+            (Some(program), None) => write!(f, " ({program})"),
+            (None, Some(host)) => write!(f, " (on {host})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_process(f)?;
+        if let Some(held) = self.since.and_then(|since| since.elapsed().ok()) {
+            write!(f, " for {}", Seconds(held))?;
+        }
+        if let Some(place) = &self.place {
+            write!(f, ", at {place}")?;
+        }
+        if let Some(function) = &self.function {
+            write!(f, " in {function}")?;
+        }
+        match self.thread.as_deref() {
+            Some("task") => f.write_str(", in a task"),
+            Some(thread) => write!(f, ", thread {thread}"),
+            None => Ok(()),
+        }
+    }
+}

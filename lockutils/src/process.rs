@@ -1,0 +1,142 @@
+//! Which process this is: for locks, which a forked child shares with its parent, and for people.
+
+use std::fs;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{
+    AtomicPtr, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
+use nix::unistd::gethostname;
+use once_cell::sync::OnceCell;
+
+/// A number that a process does not have in common with those that it was forked from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessId(u64);
+
+impl ProcessId {
+    pub(crate) const NONE: Self = Self(0);
+
+    /// That of the calling process: a look into memory that the kernel wipes when it forks (madvise(2),
+    /// `MADV_WIPEONFORK`), or its pid where there is no such memory.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        match word() {
+            Some(word) => match word.load(Relaxed) {
+                0 => Self(renew(word)),
+                number => Self(number),
+            },
+            None => Self(u64::from(std::process::id())),
+        }
+    }
+}
+
+fn word() -> Option<&'static AtomicU64> {
+    static WORD: OnceCell<Option<&'static AtomicU64>> = OnceCell::new();
+    *WORD.get_or_init(|| wiped_on_fork().ok())
+}
+
+/// One word on a page of its own, for the life of the process.
+fn wiped_on_fork() -> nix::Result<&'static AtomicU64> {
+    let size = NonZeroUsize::new(4096).expect("it is not 0");
+    let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping wherever there is room touches no other one.
+    let page: NonNull<_> = unsafe { mmap_anonymous(None, size, rights, MapFlags::MAP_PRIVATE)? };
+    // SAFETY: the page was mapped a line ago, and nothing is in it yet.
+    unsafe { madvise(page, size.get(), MmapAdvise::MADV_WIPEONFORK)? };
+    // SAFETY: the page is never unmapped, zeroes are a valid word, and the kernel aligns pages.
+    Ok(unsafe { page.cast::<AtomicU64>().as_ref() })
+}
+
+/// The first look in a process. The child of a fork has its parent's `LAST`, and goes on from there.
+#[cold]
+fn renew(word: &AtomicU64) -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.load(Acquire) + 1;
+    match word.compare_exchange(0, number, AcqRel, Acquire) {
+        Ok(_) => {
+            LAST.store(number, Relaxed);
+            number
+        }
+        Err(there) => there,
+    }
+}
+
+/// What is known of a process, and what tells it from all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) pid: u32,
+    /// When it was started, in clock ticks since the boot of the system.
+    pub(crate) started: u64,
+    pub(crate) boot: String,
+    /// The number of its pid namespace.
+    pub(crate) namespace: u64,
+    pub(crate) host: String,
+    pub(crate) program: String,
+}
+
+impl Identity {
+    /// That of the calling process. It is read once; a forked child reads its own. This may leak a small value for each
+    /// fork that goes on to take locks: a lock here could be held by a thread that a fork has left behind.
+    pub(crate) fn current() -> &'static Self {
+        static KNOWN: AtomicPtr<(ProcessId, Identity)> = AtomicPtr::new(ptr::null_mut());
+        let me = ProcessId::current();
+        // SAFETY: null, or a box that was leaked below.
+        match unsafe { KNOWN.load(Acquire).as_ref() } {
+            Some((process, identity)) if *process == me => identity,
+            _ => {
+                let known = Box::leak(Box::new((me, Self::read())));
+                KNOWN.store(known, std::sync::atomic::Ordering::Release);
+                &known.1
+            }
+        }
+    }
+
+    fn read() -> Self {
+        let pid = std::process::id();
+        Self {
+            pid,
+            started: started(pid).unwrap_or_default(),
+            boot: boot().unwrap_or_default(),
+            namespace: namespace().unwrap_or_default(),
+            host: gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
+            program: program(pid),
+        }
+    }
+
+    /// Whether its pid means the same process to both.
+    pub(crate) fn shares_pids_with(&self, other: &Self) -> bool {
+        (&self.boot, self.namespace, &self.host) == (&other.boot, other.namespace, &other.host)
+    }
+}
+
+fn boot() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+}
+
+fn namespace() -> io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino())
+}
+
+/// When a process of this pid namespace was started (proc(5), field 22 of `stat`); `None` if there is none, or one
+/// that has ended and was not waited for.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program comes second, in parentheses, and may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+}
+
+/// What a process runs: the name of its file or, where that is not for us to see, its short name.
+pub(crate) fn program(pid: u32) -> String {
+    let file = fs::read_link(format!("/proc/{pid}/exe"));
+    let name = file.ok().as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    name.or_else(|| fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim().to_owned()))
+        .unwrap_or_default()
+}
