@@ -41,7 +41,7 @@ impl Locks {
     /// no lock away from anybody: a file that is held or that somebody else has open stays.
     ///
     /// `pattern` is matched against the name behind this registry's prefix: `*`, `?` and `[abc]` as in a
-    /// shell. The age is that of the last change of the file, which for a lock file is when it was made.
+    /// shell. The age is that of the last change of the file, which for a lock file is when it was last held alone.
     /// Files that others keep open between two uses, as a kept [`Lock`] and an attribute with a literal name
     /// do, count as in use.
     ///

@@ -232,8 +232,7 @@ impl LockFile {
         if state.holders > 0 {
             return Ok(());
         }
-        state.clear();
-        let unlocked = state.opened.as_ref().map_or(Ok(()), Opened::unlock);
+        let unlocked = state.unlock();
         if unlocked.is_err() {
             state.opened = None;
         }
@@ -322,6 +321,11 @@ impl State {
         {
             opened.clear(self.token);
         }
+    }
+
+    fn unlock(&mut self) -> Result<(), Error> {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        if std::mem::take(&mut self.is_noted) { opened.unlock_and_clear(self.token) } else { opened.unlock() }
     }
 
     /// One more reader, where readers have the file and no writer of another process waits for them to end.

@@ -211,6 +211,15 @@ impl Opened {
         file::unlock(&self.file).map_err(|error| Error::io_at("unlock", self.path(), error))
     }
 
+    /// The same, and takes the note back that goes with this token.
+    pub(super) fn unlock_and_clear(&self, token: u64) -> Result<(), Error> {
+        if !self.is_mine() {
+            return Ok(());
+        }
+        file::unlock_after(&self.file, || self.clear(token))
+            .map_err(|error| Error::io_at("unlock", self.path(), error))
+    }
+
     /// The last token that was kept in the file, or 0; `None` if its content is not ours.
     fn token(&self) -> io::Result<Option<u64>> {
         let mut head = [0; record::HEAD];
@@ -252,12 +261,10 @@ impl Opened {
 
     /// Takes the note back, and keeps the token. Whoever watches the file is woken.
     pub(super) fn clear(&self, token: u64) {
-        if self.is_mine() {
-            let mut buffer = [0; record::LENGTH];
-            record::free(&mut buffer, token);
-            // A note that stays names somebody who does not have the lock, which is seen by all who read it.
-            let _ = file::write(&self.file, &buffer);
-        }
+        let mut buffer = [0; record::LENGTH];
+        record::free(&mut buffer, token);
+        // A note that stays names somebody who does not have the lock, which is seen by all who read it.
+        let _ = file::write(&self.file, &buffer);
     }
 
     /// What the file says, if it is a record.

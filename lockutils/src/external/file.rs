@@ -6,6 +6,7 @@
 //! systemd (OFD). They are always taken in one order, the record lock first, so that processes of ours cannot
 //! wait for each other in a circle.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -165,12 +166,36 @@ fn above_stdio(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
 }
 
 /// Which file stands at `path` now, and how many names it has; `None` if there is none.
-pub(super) fn at(path: &std::ffi::CStr) -> nix::Result<Option<(FileId, libc::nlink_t)>> {
-    match retried(|| stat::lstat(path)) {
-        Ok(stat) => Ok(Some((stat.into(), stat.st_nlink))),
+pub(super) fn at(path: &CStr) -> nix::Result<Option<(FileId, u64)>> {
+    match retried(|| look_at(path)) {
+        // What a kernel or a sandbox does not know of.
+        Err(Errno::ENOSYS | Errno::EPERM) => {
+            known(retried(|| stat::lstat(path)).map(|stat| (stat.into(), stat.st_nlink)))
+        }
+        looked => known(looked),
+    }
+}
+
+fn known<T>(looked: nix::Result<T>) -> nix::Result<Option<T>> {
+    match looked {
+        Ok(found) => Ok(Some(found)),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
         Err(errno) => Err(errno),
     }
+}
+
+/// statx(2), which can leave the times of the file alone: the kernel keeps them more exactly, and every write that
+/// comes after takes longer, if somebody has looked at them.
+fn look_at(path: &CStr) -> nix::Result<(FileId, u64)> {
+    let mut found = std::mem::MaybeUninit::<libc::statx>::uninit();
+    let (flags, wanted) = (libc::AT_SYMLINK_NOFOLLOW, libc::STATX_INO | libc::STATX_NLINK);
+    // SAFETY: the path ends with NUL, and there is room for one `statx`.
+    let looked = unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, wanted, found.as_mut_ptr()) };
+    Errno::result(looked)?;
+    // SAFETY: the call has succeeded, so it has filled everything.
+    let found = unsafe { found.assume_init() };
+    let device = libc::makedev(found.stx_dev_major, found.stx_dev_minor);
+    Ok((FileId { device, inode: found.stx_ino }, found.stx_nlink.into()))
 }
 
 /// Takes both locks if both are free. Nothing is held otherwise.
@@ -230,7 +255,13 @@ fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -
 /// Lets both locks go, also those that a forked child has inherited. The record lock goes first: those who
 /// wait for both wait for that, and by the time they have woken up the other one has gone too.
 pub(super) fn unlock(file: &File) -> io::Result<()> {
+    unlock_after(file, || ())
+}
+
+/// The same, with `last` as the last that is done under the lock: none of ours passes the `flock` before it.
+pub(super) fn unlock_after(file: &File, last: impl FnOnce()) -> io::Result<()> {
     let record = leave_record(file);
+    last();
     retried_io(|| FileExt::unlock(file)).and(record)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! strace(1) puts the error in place of the system call, for the lock file alone.
 
-use lockutils_tests::{Child, Place};
+use lockutils::Evidence;
+use lockutils_tests::{BOUND, Child, Place};
 
 /// Kinds of error, as the helper program writes them.
 const UNSUPPORTED: &str = "unsupported io";
@@ -90,6 +91,33 @@ fn a_half_taken_lock_is_undone() {
     assert!(line.starts_with("error unsupported io: "), "{line}");
     let mut peer = lockutils_tests::Peer::alone("flock(1)").actor(&place.file("job"));
     assert!(peer.try_take());
+}
+
+/// The record is for people: without it, the lock is held all the same, and the kernel names the holder.
+#[test]
+fn a_record_that_cannot_be_written_or_read_costs_no_lock() {
+    for (call, error) in
+        [("pwrite64", "ENOSPC"), ("pwrite64", "EDQUOT"), ("pwrite64", "EIO"), ("pread64", "EIO")]
+    {
+        let place = Place::new("a_record_that_cannot_be_written_or_read_costs_no_lock");
+        let mut child = injected(&place, call, &format!("error={error}"), &[]);
+        child.expect("held");
+        assert!(place.try_acquire("job").is_none(), "{call} {error}: it is held indeed");
+        let seen = place.lock("job").holder().expect("no error").expect("it is held");
+        assert_eq!((seen.evidence(), seen.program()), (Evidence::Kernel, Some("helper")), "{call} {error}");
+        drop(child);
+        assert!(place.comes_free("job", BOUND), "{call} {error}");
+    }
+}
+
+/// A write that ends in the middle is finished, as a signal may want it.
+#[test]
+fn a_record_is_written_to_its_end() {
+    let place = Place::new("a_record_is_written_to_its_end");
+    let mut child = injected(&place, "pwrite64", "error=EINTR:when=1..3", &[]);
+    child.expect("held");
+    let seen = place.lock("job").holder().expect("no error").expect("it is held");
+    assert_eq!(seen.evidence(), Evidence::Both);
 }
 
 /// A call that looks at the lock file or its descriptor, under each of its names.
