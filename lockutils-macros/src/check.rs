@@ -40,13 +40,12 @@ pub(crate) enum OnError {
 }
 
 /// Two options that cannot stand together, and why.
-const CONFLICTS: [(&str, &str, &str); 8] = [
+const CONFLICTS: [(&str, &str, &str); 7] = [
     ("external", "internal", "a lock has one scope"),
     ("read", "write", "a lock is taken to read or to write"),
     ("read", "semaphore", "a semaphore knows no readers"),
     ("write", "semaphore", "a semaphore knows no writers"),
     ("reentrant", "semaphore", "the permits of a semaphore have no owner"),
-    ("external", "semaphore", "semaphores between processes are not available in this version"),
     ("internal", "lock_path", "an internal lock has no file"),
     ("timeout", "blocking", "a lock that is not waited for needs no time-out"),
 ];

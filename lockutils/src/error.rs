@@ -254,10 +254,8 @@ impl Error {
     /// skipped.
     ///
     /// ```
-    /// # let dir = lockutils::testing::temp_locks()?;
-    /// # let locks = dir.locks();
-    /// let permit = locks.semaphore("uploads", 4).external().acquire(); // not in this version
-    /// assert!(permit.unwrap_err().is_unsupported());
+    /// let permits = lockutils::semaphore("is-unsupported-example", 4).reentrant(2); // permits belong to nobody
+    /// assert!(permits.acquire().unwrap_err().is_unsupported());
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_unsupported(&self) -> bool {

@@ -14,11 +14,13 @@
 mod directory;
 mod file;
 mod holder;
+mod permits;
 mod queue;
 mod range;
 mod record;
 pub(crate) mod remove;
 mod wait;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +30,9 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use self::directory::{Directory, Opened};
 pub(crate) use self::file::FileId;
+use self::file::Want;
+use self::permits::Permit;
+pub(crate) use self::range::MOST_PERMITS;
 pub(crate) use self::record::{Record, Taker};
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
@@ -38,11 +43,26 @@ use crate::internal::{HeldAs, Mode, RawLock};
 use crate::limit::{Ended, Limit};
 use crate::trace;
 
+/// What is to be had of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// The lock, alone or shared.
+    Lock(Sharing),
+    /// One of so many permits.
+    Permit(u32),
+}
+
 /// How a file is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
     Alone,
     Shared,
+}
+
+impl Share {
+    fn lock(self) -> Option<Sharing> {
+        if let Self::Lock(sharing) = self { Some(sharing) } else { None }
+    }
 }
 
 impl Sharing {
@@ -63,7 +83,7 @@ pub(crate) struct LockFile {
     directory: Arc<Directory>,
     name: Box<str>,
     path: PathBuf,
-    /// Readers wait one at a time; the others wait for that one.
+    /// Readers wait one at a time, and the others wait for that one; so do those who want permits.
     turnstile: RawLock,
     state: Mutex<State>,
 }
@@ -73,6 +93,8 @@ struct State {
     /// Kept open as long as the lock is in use: opening costs more than locking.
     opened: Option<Opened>,
     holders: u32,
+    /// The permits that are held by `opened`: as many as `holders`, or none if they hold the lock itself.
+    permits: Vec<Permit>,
     /// Holds of the parent, in a forked child: their guards are copies and let nothing go.
     inherited: u32,
     /// When somebody here looked last whether another process waits, and what was seen.
@@ -109,7 +131,14 @@ impl LockFile {
     }
 
     /// Takes the file if it is free. Who is `fair` does not overtake those who wait in other processes.
-    pub(crate) fn try_acquire(&self, sharing: Sharing, fair: bool, taker: &Taker) -> Result<bool, Error> {
+    pub(crate) fn try_acquire(&self, share: Share, fair: bool, taker: &Taker) -> Result<bool, Error> {
+        match share {
+            Share::Lock(sharing) => self.try_lock(sharing, fair, taker),
+            Share::Permit(permits) => self.try_permit(permits, fair),
+        }
+    }
+
+    fn try_lock(&self, sharing: Sharing, fair: bool, taker: &Taker) -> Result<bool, Error> {
         let mut state = self.own();
         if state.joins(sharing) {
             return Ok(true);
@@ -134,19 +163,19 @@ impl LockFile {
     /// Waits for the file on this thread, after a try that has failed.
     pub(crate) fn wait(
         &self,
-        sharing: Sharing,
+        share: Share,
         limit: &Limit<'_>,
         taker: &Taker,
     ) -> Result<Result<(), Ended>, Error> {
-        if !limit.is_none() {
+        let Some(sharing) = share.lock().filter(|_| limit.is_none()) else {
             return limit
-                .block(self.wait_async(sharing, taker))
+                .block(self.wait_async(share, taker))
                 .map_or_else(|ended| Ok(Err(ended)), |done| done.map(Ok));
-        }
+        };
         let _turn = (sharing == Sharing::Shared).then(|| Turn::take(&self.turnstile));
         while !self.joins(sharing) {
             let opened = self.open_for_waiting()?;
-            opened.lock(sharing, |_| true)?;
+            opened.lock(Want::Lock(sharing), |_| true)?;
             if self.adopt(opened, sharing, false, taker)? {
                 break;
             }
@@ -156,13 +185,20 @@ impl LockFile {
 
     /// Waits for the file in a task, or in a thread that has a limit, after a try that has failed. Dropping
     /// the future gives the wait up.
-    pub(crate) async fn wait_async(&self, sharing: Sharing, taker: &Taker) -> Result<(), Error> {
+    pub(crate) async fn wait_async(&self, share: Share, taker: &Taker) -> Result<(), Error> {
+        match share {
+            Share::Lock(sharing) => self.wait_for_lock(sharing, taker).await,
+            Share::Permit(permits) => self.wait_for_permit(permits).await,
+        }
+    }
+
+    async fn wait_for_lock(&self, sharing: Sharing, taker: &Taker) -> Result<(), Error> {
         let _turn =
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
         while !self.joins(sharing) {
-            let free = match wait::run(self, sharing).await? {
+            let free = match wait::run(self, Want::Lock(sharing)).await? {
                 Some((opened, confirmed)) => self.adopt(opened, sharing, confirmed, taker)?,
-                None => self.try_acquire(sharing, true, taker)?,
+                None => self.try_lock(sharing, true, taker)?,
             };
             if free {
                 break;
@@ -229,10 +265,12 @@ impl LockFile {
             return Ok(());
         }
         state.holders = state.holders.saturating_sub(1);
-        if state.holders > 0 {
-            return Ok(());
-        }
-        let unlocked = state.unlock();
+        let permit = state.permits.pop();
+        let unlocked = match permit {
+            Some(permit) => state.let_go_of(permit),
+            None if state.holders > 0 => Ok(()),
+            None => state.unlock(),
+        };
         if unlocked.is_err() {
             state.opened = None;
         }
@@ -278,6 +316,7 @@ impl State {
         if self.opened.as_ref().is_some_and(|opened| !opened.is_mine()) {
             self.opened = None;
             self.is_noted = false;
+            self.permits.clear();
             self.inherited += std::mem::take(&mut self.holders);
         }
     }

@@ -51,6 +51,10 @@ pub fn lock(name: impl AsRef<str>) -> Lock {
 /// ([`Error::is_mismatch`]). A lock of the same name and a permit exclude each other, so a plain
 /// [`lock`] of the name waits for all permits to be back.
 ///
+/// With [`external`](Lock::external) the permits are those of the whole host, at most 1048576 of them: the kernel frees
+/// those of a process that dies, and who waits is woken by the one that lets go. Who shares the file by
+/// `flock -s` is not kept out by permits, nor keeps them out.
+///
 /// ```
 /// let a = lockutils::semaphore("uploads", 2).acquire()?;
 /// let b = lockutils::semaphore("uploads", 2).acquire()?;

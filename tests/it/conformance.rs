@@ -59,9 +59,7 @@ impl Meeting {
     }
 
     fn pairs(&self) -> Vec<Pair<'_>> {
-        let holders = WAYS.iter().filter(|way| way.external || !self.holder_external);
-        let comers = WAYS.iter().filter(|way| way.external || !self.comer_external);
-        let pairs = holders.flat_map(|holder| comers.clone().map(move |comer| (holder, comer)));
+        let pairs = WAYS.iter().flat_map(|holder| WAYS.iter().map(move |comer| (holder, comer)));
         let pair =
             |(number, (holder, comer))| Pair { meeting: self, holder, comer, name: format!("pair-{number}") };
         pairs.enumerate().map(pair).collect()
@@ -166,10 +164,10 @@ fn two_registries_of_onedirectory_meet_in_the_file() {
 }
 
 /// Says how many of `comers` are in at once, while `holders` of the way are.
-fn together(way: &'static Way, comers: usize) -> usize {
+fn together(way: &'static Way, comers: usize, external: bool) -> usize {
     let directory = tempfile::tempdir().expect("a directory");
     let inside = AtomicUsize::new(0);
-    let ask = Ask { locks: registry(&directory), name: "a-b".to_owned(), external: false, patient: false };
+    let ask = Ask { locks: registry(&directory), name: "a-b".to_owned(), external, patient: false };
     nest(way, &ask, comers, &inside);
     inside.load(SeqCst)
 }
@@ -193,7 +191,9 @@ fn each_kind_admits_its_number() {
             (Kind::Permit, _) => PERMITS as usize,
             (Kind::Alone, _) => 1,
         };
-        assert_eq!(together(way, 5), admitted, "{:?}", way.uses);
+        for external in [false, true] {
+            assert_eq!(together(way, 5, external), admitted, "{:?}", way.uses);
+        }
     }
 }
 
@@ -213,18 +213,4 @@ fn a_literal_attribute_is_the_lock_of_its_name() {
     let waiter = Worker::waiting(|| literal(&mut || ()));
     drop(guard);
     waiter.join();
-}
-
-/// Without an error there would be a permit that excludes nobody beyond this process.
-#[test]
-fn what_does_not_exist_between_processes_is_refused() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let locks = registry(&directory);
-    for way in WAYS.iter().filter(|way| !way.external && !way.uses.contains(&"synchronized")) {
-        let ask = Ask { locks: locks.clone(), name: "a-b".to_owned(), external: true, patient: true };
-        let error =
-            (way.take)(&ask, &mut || panic!("a body ran without its lock")).expect_err("not there yet");
-        assert!(error.is_unsupported(), "{:?}: {error}", way.uses);
-    }
-    assert_eq!(locks.len(), 0);
 }

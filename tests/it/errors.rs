@@ -356,14 +356,14 @@ fn one_number_for_one_name() {
 fn what_cannot_be_done() {
     let place = Place::new();
     let expected = Expected {
-        text: "semaphores between processes are not available in this version (lock `x`); use an internal semaphore \
-               or an external lock",
+        text: "a semaphore between processes has at most 1048576 permits (lock `x`); ask for fewer, or leave `external` \
+               out",
         is: &["is_unsupported"],
         name: Some("x"),
         kind: io::ErrorKind::Unsupported,
         ..Expected::ANY
     };
-    let error = place.locks.semaphore("x", 3).external().acquire().expect_err("not there yet");
+    let error = place.locks.semaphore("x", 1_048_577).external().acquire().expect_err("too many");
     place.check(error, &expected);
     assert!(place.locks.is_empty());
 }

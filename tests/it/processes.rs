@@ -9,6 +9,7 @@ mod errno;
 mod fork;
 mod limits;
 mod order;
+mod permits;
 mod record;
 mod remove;
 mod share;

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use parking_lot::Mutex;
 
 use super::Sharing;
-use super::file::{self, FileId, Seen, Step, Unopened};
+use super::file::{self, FileId, Seen, Step, Unopened, Want};
 use super::queue;
 use super::record::{self, Content, Record, Taker};
 use super::wait::Errand;
@@ -187,8 +187,8 @@ impl Opened {
     }
 
     /// Waits in the kernel. `false`: it is not `wanted` any more, and not held.
-    pub(super) fn lock(&self, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> Result<bool, Error> {
-        file::lock(&self.file, sharing, wanted).map_err(|error| Error::io_at("lock", self.path(), error))
+    pub(super) fn lock(&self, want: Want, wanted: impl Fn(Step) -> bool) -> Result<bool, Error> {
+        file::lock(&self.file, want, wanted).map_err(|error| Error::io_at("lock", self.path(), error))
     }
 
     /// Another descriptor of the same open file: what is locked through one is locked through both.
@@ -238,6 +238,23 @@ impl Opened {
     /// A reader's token: that of the last writer, or one of the clock if the file knows none.
     pub(super) fn shared_token(&self) -> u64 {
         self.token().ok().flatten().filter(|token| *token > 0).unwrap_or_else(|| token::next(0))
+    }
+
+    /// Makes sure that there is a record to be rung by [`ring`](Self::ring). All who do this at once write the same.
+    pub(super) fn prepare_ring(&self) {
+        let mut byte = [0];
+        if !self.place.is_linked.load(Relaxed) && matches!(file::read(&self.file, &mut byte), Ok(0)) {
+            self.clear(0);
+        }
+    }
+
+    /// Wakes those who watch the file, after something in it was let go: writes the last byte of the record, which is
+    /// always the same. A file that is not ours is opened and closed, which they see too.
+    pub(super) fn ring(&self) {
+        let is_record = self.record().is_ok_and(|record| record.is_some());
+        if !is_record || file::write_at(&self.file, b"\n", record::LENGTH - 1).is_err() {
+            let _ = File::open(&self.place.path);
+        }
     }
 
     /// Draws the next token and writes who has the lock. The caller has it alone. The content of others is left

@@ -129,6 +129,11 @@ pub(super) fn write(file: &File, content: &[u8]) -> io::Result<()> {
     file.write_all_at(content, 0)
 }
 
+/// Writes so far behind the beginning.
+pub(super) fn write_at(file: &File, content: &[u8], offset: usize) -> io::Result<()> {
+    file.write_all_at(content, offset as u64)
+}
+
 fn refusal(errno: Errno) -> Unopened {
     match errno {
         Errno::ELOOP => Unopened::NotAFile("a symbolic link"),
@@ -220,6 +225,23 @@ pub(super) enum Step {
     Queue(Place),
     /// It has the record lock, and waits for `flock` next.
     Record,
+    /// It is the first in the queue, and nobody has the lock but for permits.
+    First,
+}
+
+/// What is waited for in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    Lock(Sharing),
+    /// To be the first in the queue, when nobody has the lock but for permits.
+    First,
+}
+
+impl Want {
+    /// How the place in the queue is shared.
+    pub(super) fn sharing(self) -> Sharing {
+        if let Self::Lock(sharing) = self { sharing } else { Sharing::Alone }
+    }
 }
 
 /// Takes both locks, and waits for them in the kernel, in the [queue](super::queue). Signals do not end the
@@ -227,19 +249,23 @@ pub(super) enum Step {
 ///
 /// Who is not `wanted` any more stands in nobody's way: it leaves the queue, and lets go of what it gets.
 /// `false` then.
-pub(super) fn lock(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
-    let locked = lock_in_steps(file, sharing, wanted);
+pub(super) fn lock(file: &File, want: Want, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
+    let locked = lock_in_steps(file, want, wanted);
     if !matches!(locked, Ok(true)) {
         unlock(file)?;
     }
     locked
 }
 
-fn lock_in_steps(file: &File, sharing: Sharing, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
-    let place = queue::enter(file, sharing)?;
+fn lock_in_steps(file: &File, want: Want, wanted: impl Fn(Step) -> bool) -> io::Result<bool> {
+    let place = queue::enter(file, want.sharing())?;
     if !wanted(Step::Queue(place)) {
         queue::leave(file)?;
     }
+    let Want::Lock(sharing) = want else {
+        range::lock(file, place.and_first(), Sharing::Alone)?;
+        return Ok(wanted(Step::First));
+    };
     range::lock(file, place.and_lock(), sharing)?;
     if !wanted(Step::Record) {
         return Ok(false);
@@ -303,6 +329,22 @@ fn seen_once(id: FileId) -> io::Result<Vec<Seen>> {
         Some(Seen { pid, is_flock: kind == "FLOCK" })
     };
     Ok(locks.lines().filter_map(held).collect())
+}
+
+/// Takes a permit, and for the first one of this descriptor also the `flock`, which permits share. Nothing new is held
+/// otherwise.
+pub(super) fn try_permit(file: &File, permit: Range, is_first: bool) -> io::Result<bool> {
+    if !range::try_lock(file, permit, Sharing::Alone)? {
+        return Ok(false);
+    }
+    if !is_first {
+        return Ok(true);
+    }
+    let locked = try_flock(file, Sharing::Shared);
+    if !matches!(locked, Ok(true)) {
+        range::unlock(file, permit)?;
+    }
+    locked
 }
 
 /// Takes the `flock` if it is free. By the trait's name, since `File` has methods of the same names.

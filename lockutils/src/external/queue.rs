@@ -35,6 +35,11 @@ impl Place {
     pub(super) fn and_lock(self) -> Range {
         Range::up_to(self.0)
     }
+
+    /// All places up to this one, and what those have who have the lock, but not those who have permits.
+    pub(super) fn and_first(self) -> Range {
+        Range::first_at(self.0)
+    }
 }
 
 /// Whether somebody waits whom one who shares like this may not overtake.

@@ -5,6 +5,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0 to 2^62 | the lock |
+//! | 2^61 + 2^20 p + n | in there: permit n of a [semaphore](super::permits) with p permits |
 //! | 2^62 + n | place n of the [queue](super::queue) |
 //!
 //! Programs that know none of this (oslo.concurrency, fasteners) lock the whole file: they meet who has the
@@ -20,6 +21,9 @@ use nix::libc;
 use super::Sharing;
 use super::file::retried;
 
+/// How many permits a semaphore may have.
+pub(crate) const MOST_PERMITS: u32 = 1 << 20;
+
 /// Some bytes of a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
@@ -30,6 +34,9 @@ pub(super) struct Range {
 
 impl Range {
     const FIRST_PLACE: libc::off_t = 1 << 62;
+    const FIRST_PERMIT: libc::off_t = 1 << 61;
+    /// Each number of permits has so much room of its own.
+    const ROW: libc::off_t = MOST_PERMITS as libc::off_t;
     /// The highest place but one; nobody's clock gets there.
     pub(super) const LAST: libc::off_t = (1 << 61) - 1;
 
@@ -50,6 +57,28 @@ impl Range {
     /// The lock and the places of the queue up to this one.
     pub(super) fn up_to(number: libc::off_t) -> Self {
         Self { start: 0, length: Self::FIRST_PLACE + number + 1 }
+    }
+
+    /// The places of the queue up to this one, and a byte of the lock that no permit is on: what meets everybody
+    /// but those who have permits.
+    pub(super) fn first_at(number: libc::off_t) -> Self {
+        Self { start: Self::FIRST_PLACE - 1, length: number + 2 }
+    }
+
+    /// One permit of a semaphore that has so many.
+    pub(super) fn permit(permits: u32, number: u32) -> Self {
+        Self { start: Self::row(permits) + libc::off_t::from(number), length: 1 }
+    }
+
+    /// Permits of semaphores that have fewer or, second, more than this one.
+    pub(super) fn other_permits(permits: u32) -> [Self; 2] {
+        let (first, own) = (Self::row(0), Self::row(permits));
+        let (next, end) = (own + Self::ROW, Self::row(MOST_PERMITS + 1));
+        [Self { start: first, length: own - first }, Self { start: next, length: end - next }]
+    }
+
+    fn row(permits: u32) -> libc::off_t {
+        Self::FIRST_PERMIT + libc::off_t::from(permits) * Self::ROW
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the constants of `l_type` and `l_whence` are small")]
@@ -95,6 +124,15 @@ pub(super) struct Conflict {
     pub(super) pid: Option<u32>,
     /// It reaches to the end of all files.
     pub(super) is_endless: bool,
+    start: libc::off_t,
+}
+
+impl Conflict {
+    /// How many permits the semaphore has of which this is one; `None` if it is something else.
+    pub(super) fn permits(self) -> Option<u32> {
+        let from = self.start.checked_sub(Range::FIRST_PERMIT).filter(|from| *from >= 0)?;
+        u32::try_from(from / Range::ROW).ok()
+    }
 }
 
 /// A lock of somebody else that would be in the way, if there is one. Takes nothing.
@@ -105,5 +143,5 @@ pub(super) fn conflict(file: &File, range: Range, sharing: Sharing) -> io::Resul
         return Ok(None);
     }
     let pid = u32::try_from(probe.l_pid).ok().filter(|pid| *pid > 0);
-    Ok(Some(Conflict { pid, is_endless: probe.l_len == 0 }))
+    Ok(Some(Conflict { pid, is_endless: probe.l_len == 0, start: probe.l_start }))
 }

@@ -27,9 +27,9 @@ use std::time::Duration;
 use nix::sys::signal::SigSet;
 use parking_lot::{Condvar, Mutex};
 
-use super::file::Step;
+use super::file::{Step, Want};
 use super::queue::{self, Place};
-use super::{Directory, LockFile, Opened, Sharing, file};
+use super::{Directory, LockFile, Opened, file};
 use crate::error::Error;
 use crate::process::ProcessId;
 
@@ -43,11 +43,11 @@ const STACK: usize = 128 * 1024;
 
 /// Waits for the file of `lock`. Says whether its path has been looked at since the lock was taken. `None`: look again
 /// yourself.
-pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<(Opened, bool)>, Error> {
-    let errand = if let Some(errand) = Errand::abandoned(lock, sharing) {
+pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, bool)>, Error> {
+    let errand = if let Some(errand) = Errand::abandoned(lock, want) {
         errand
     } else {
-        let errand = Errand::new(lock, sharing);
+        let errand = Errand::new(lock, want);
         match POOL.send(Arc::clone(&errand)) {
             Ok(true) => errand,
             Ok(false) => {
@@ -67,7 +67,7 @@ pub(super) async fn run(lock: &LockFile, sharing: Sharing) -> Result<Option<(Ope
 pub(super) struct Errand {
     directory: Arc<Directory>,
     name: Box<str>,
-    sharing: Sharing,
+    want: Want,
     /// Whose thread it is: it does not live on in a forked child.
     process: ProcessId,
     course: Mutex<Course>,
@@ -97,11 +97,11 @@ enum Progress {
 }
 
 impl Errand {
-    fn new(lock: &LockFile, sharing: Sharing) -> Arc<Self> {
+    fn new(lock: &LockFile, want: Want) -> Arc<Self> {
         Arc::new(Self {
             directory: Arc::clone(&lock.directory),
             name: lock.name.clone(),
-            sharing,
+            want,
             process: ProcessId::current(),
             course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
             confirmed: AtomicBool::new(false),
@@ -110,9 +110,9 @@ impl Errand {
     }
 
     /// Takes up an errand that was given up, if there is one for this file.
-    fn abandoned(lock: &LockFile, sharing: Sharing) -> Option<Arc<Self>> {
+    fn abandoned(lock: &LockFile, want: Want) -> Option<Arc<Self>> {
         let mut abandoned = lock.directory.abandoned.lock();
-        let same = |errand: &Arc<Self>| errand.sharing == sharing && errand.name == lock.name;
+        let same = |errand: &Arc<Self>| errand.want == want && errand.name == lock.name;
         let at = abandoned.iter().position(same)?;
         Some(abandoned.swap_remove(at)).filter(|errand| errand.revive())
     }
@@ -144,7 +144,7 @@ impl Errand {
         drop(course);
         if let Some((file, place)) = &*self.queued.lock() {
             // If somebody else has the place by now, newcomers do not see this wait. It comes to its end anyway.
-            let _ = queue::enter_at(file, *place, self.sharing);
+            let _ = queue::enter_at(file, *place, self.want.sharing());
         }
         true
     }
@@ -218,7 +218,7 @@ impl Errand {
                 Ok(None) => continue,
                 Err(error) => return Some(Err(error)),
             };
-            return match opened.lock(self.sharing, |step| self.is_wanted(&opened, step)) {
+            return match opened.lock(self.want, |step| self.is_wanted(&opened, step)) {
                 Ok(true) => Some(Ok(opened)),
                 Ok(false) => None,
                 Err(error) => Some(Err(error)),
@@ -396,7 +396,7 @@ fn wake(waker: Waker) {
 }
 
 /// Starts a thread that no signal of the program is delivered to.
-fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let quiet = move || {
         // Concerns this thread alone. Should it fail, interrupted calls are repeated anyway.
         let _ = SigSet::all().thread_block();
@@ -414,7 +414,7 @@ pub(crate) async fn tick_until(end: std::time::Instant) {
 }
 
 /// Ready at the next tick.
-async fn tick() {
+pub(super) async fn tick() {
     let mut asked = false;
     poll_fn(|context| {
         if std::mem::replace(&mut asked, true) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Lock;
 use crate::clock::Coarse;
 use crate::error::{Error, Kind, Others, Wait};
-use crate::external::{LockFile, Sharing, Taker};
+use crate::external::{LockFile, Share, Sharing, Taker};
 use crate::guard::{LockGuard, Pinned};
 use crate::holder::Holder;
 use crate::internal::wait::{Waiting, spin};
@@ -17,6 +17,8 @@ use crate::name;
 use crate::reads;
 use crate::registry::{Cell, CellRef, Hold, Namespace, Owner, Relation, Taken};
 use crate::trace;
+
+const ALONE: Share = Share::Lock(Sharing::Alone);
 
 impl Lock {
     #[inline]
@@ -134,7 +136,7 @@ impl Lock {
         let Some(file) = self.file(hold.cell())? else {
             return Ok(Some(LockGuard::at_once(hold, owner, place)));
         };
-        let free = file.try_acquire(self.sharing(), self.options.is_fair(), &self.taker(owner, place))?;
+        let free = file.try_acquire(self.share(), self.options.is_fair(), &self.taker(owner, place))?;
         Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
     }
 
@@ -159,10 +161,10 @@ impl Lock {
             // the user.
             hold.claim(owner.min(Owner::Pinned), place, Coarse::now());
             let who = self.taker(owner, place);
-            if !file.try_acquire(self.sharing(), self.options.is_fair(), &who)? {
+            if !file.try_acquire(self.share(), self.options.is_fair(), &who)? {
                 has_waited = true;
                 trace::waiting_for_file(file.path(), place, || file_holder(hold.cell()));
-                file.wait(self.sharing(), &limit, &who)?
+                file.wait(self.share(), &limit, &who)?
                     .map_err(|ended| self.gave_up(ended, hold.cell(), started, WaitOf::File))?;
             }
         }
@@ -182,13 +184,13 @@ impl Lock {
     ) -> Result<bool, Error> {
         let (started, limit) = (Instant::now(), self.limit()?);
         let who = self.taker(Owner::Reentrant, place);
-        if file.try_acquire(Sharing::Alone, self.options.is_fair(), &who)? {
+        if file.try_acquire(ALONE, self.options.is_fair(), &who)? {
             return Ok(true);
         }
         if !waits {
             return Ok(false);
         }
-        match file.wait(Sharing::Alone, &limit, &who)? {
+        match file.wait(ALONE, &limit, &who)? {
             Ok(()) => Ok(true),
             Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
         }
@@ -285,8 +287,12 @@ impl Lock {
         }
     }
 
-    pub(super) fn sharing(&self) -> Sharing {
-        if self.options.mode() == Mode::Write { Sharing::Alone } else { Sharing::Shared }
+    pub(super) fn share(&self) -> Share {
+        match self.options.mode() {
+            Mode::Write => ALONE,
+            Mode::Read => Share::Lock(Sharing::Shared),
+            Mode::Permit(permits) => Share::Permit(permits),
+        }
     }
 }
 

@@ -52,11 +52,11 @@ impl Lock {
         let file = self.file(hold.cell())?;
         let who = self.taker(Owner::Task, place);
         if let Some(file) = file
-            && !file.try_acquire(self.sharing(), self.options.is_fair(), &who)?
+            && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
         {
             has_waited = true;
             trace::waiting_for_file(file.path(), place, || file_holder(hold.cell()));
-            match limit.watch(file.wait_async(self.sharing(), &who)).await {
+            match limit.watch(file.wait_async(self.share(), &who)).await {
                 Ok(acquired) => acquired?,
                 Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
             }

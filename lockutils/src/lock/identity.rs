@@ -8,7 +8,7 @@ use once_cell::sync::OnceCell;
 use super::Lock;
 use crate::clock::Coarse;
 use crate::error::{Error, Kind};
-use crate::external::LockFile;
+use crate::external::{LockFile, MOST_PERMITS};
 use crate::holder::Holder;
 use crate::internal::Mode;
 use crate::limit::Span;
@@ -118,9 +118,11 @@ impl Lock {
         if !self.is_external()? {
             return Ok(None);
         }
-        if matches!(self.options.mode(), Mode::Permit(_)) {
-            let what = "semaphores between processes are not available in this version";
-            let instead = "use an internal semaphore or an external lock";
+        if let Mode::Permit(permits) = self.options.mode()
+            && permits > MOST_PERMITS
+        {
+            let what = "a semaphore between processes has at most 1048576 permits";
+            let instead = "ask for fewer, or leave `external` out";
             return Err(Kind::Unsupported { name: cell.name().to_owned(), what, instead }.into());
         }
         let Some(directory) = cell.home().directory.get() else {

@@ -84,7 +84,12 @@ pub(super) fn semaphore(ask: &Ask, body: Body<'_>) -> Result<bool, Error> {
         body();
         Ok(())
     }
-    ran(inside(ask, body))
+    #[synchronized("{ask.name}", locks = ask.locks, semaphore = PERMITS, timeout = limit(ask), external)]
+    fn between(ask: &Ask, body: Body<'_>) -> Result<(), Error> {
+        body();
+        Ok(())
+    }
+    ran(if ask.external { between(ask, body) } else { inside(ask, body) })
 }
 
 pub(super) fn prefix(ask: &Ask, body: Body<'_>) -> Result<bool, Error> {

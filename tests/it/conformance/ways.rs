@@ -73,13 +73,11 @@ pub(crate) struct Way {
     pub(crate) comes: Kind,
     /// As what it stays.
     pub(crate) stays: Kind,
-    /// Whether it exists between processes.
-    pub(crate) external: bool,
     pub(crate) take: Take,
 }
 
 const fn alone(uses: &'static [&'static str], take: Take) -> Way {
-    Way { uses, comes: Kind::Alone, stays: Kind::Alone, external: true, take }
+    Way { uses, comes: Kind::Alone, stays: Kind::Alone, take }
 }
 
 const fn reader(uses: &'static [&'static str], take: Take) -> Way {
@@ -87,7 +85,7 @@ const fn reader(uses: &'static [&'static str], take: Take) -> Way {
 }
 
 const fn permit(uses: &'static [&'static str], take: Take) -> Way {
-    Way { comes: Kind::Permit, stays: Kind::Permit, external: false, ..alone(uses, take) }
+    Way { comes: Kind::Permit, stays: Kind::Permit, ..alone(uses, take) }
 }
 
 /// Every way to take a lock.

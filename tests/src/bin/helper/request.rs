@@ -11,10 +11,15 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// An external lock with the options `read`, `fair`, `async` and `timeout=MS`.
+    /// An external lock with the options `read`, `fair`, `async`, `timeout=MS` and `semaphore=N`.
     pub(crate) fn new(name: &str, words: &[&str]) -> Self {
-        let request = Self { lock: lockutils::lock(name).external(), is_async: false };
-        words.iter().fold(request, |request, word| request.with(word))
+        let permits = words.iter().find_map(|word| word.strip_prefix("semaphore="));
+        let lock = match permits.map(|number| number.parse().expect("a number")) {
+            Some(permits) => lockutils::semaphore(name, permits),
+            None => lockutils::lock(name),
+        };
+        let words = words.iter().filter(|word| !word.starts_with("semaphore="));
+        words.fold(Self { lock: lock.external(), is_async: false }, |request, word| request.with(word))
     }
 
     fn with(self, word: &str) -> Self {
@@ -62,6 +67,7 @@ fn kinds(error: &Error) -> String {
         ("permission", error.is_permission()),
         ("not-a-file", error.is_not_a_file()),
         ("deadlock", error.is_would_deadlock()),
+        ("mismatch", error.is_mismatch()),
         ("io", error.is_io()),
     ];
     let kinds: Vec<&str> = kinds.iter().filter(|(_, is)| *is).map(|(kind, _)| *kind).collect();

@@ -20,7 +20,9 @@ pub(crate) fn visit(name: &str, log: &str, times: &str, words: &[&str]) {
         let reads = words.contains(&"read")
             || words.contains(&"mixed") && (time + std::process::id()).is_multiple_of(2);
         let kind = if reads { "read" } else { "write" };
-        let guard = Request::new(name, if reads { &["read"] } else { &[] }).wait().expect("the lock");
+        let other = words.iter().filter(|word| !["read", "write", "mixed"].contains(word)).copied();
+        let words: Vec<&str> = other.chain(reads.then_some("read")).collect();
+        let guard = Request::new(name, &words).wait().expect("the lock");
         // One call each, so that the lines of several processes do not mix.
         log.write_all(format!("in {kind}\n").as_bytes()).expect("the log");
         thread::yield_now();

@@ -1,0 +1,229 @@
+//! Watching a lock file for a sign that something in it was let go (inotify(7)).
+//!
+//! One thread and one inotify instance serve a whole process, since a user may have few of them. Two things are not to be
+//! relied on, so those who watch look again by themselves: the kernel tells of the end of a process just before
+//! it frees its locks, so there are [some looks](ECHOES) soon after each sign; and a file system may tell
+//! nothing at all, so there is one [now and then](NET).
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::os::fd::AsFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::time::TimeSpec;
+use parking_lot::Mutex;
+
+use super::wait::start;
+use crate::error::Error;
+use crate::process::ProcessId;
+
+/// How long after a sign there is another look.
+const ECHOES: [Duration; 4] = [
+    Duration::from_micros(100),
+    Duration::from_micros(500),
+    Duration::from_millis(2),
+    Duration::from_millis(10),
+];
+/// How often there is a look without a sign.
+const NET: Duration = Duration::from_secs(1);
+
+static WATCHER: Mutex<Option<(ProcessId, Arc<Watcher>)>> = Mutex::new(None);
+
+/// The watcher of a process. It stays when it was needed once.
+struct Watcher {
+    inotify: Inotify,
+    nudged: EventFd,
+    files: Mutex<HashMap<WatchDescriptor, File>>,
+}
+
+/// A file that is watched.
+#[derive(Default)]
+struct File {
+    /// Those who watch it.
+    users: usize,
+    /// How often there was a reason to look at it.
+    signs: u64,
+    /// When the last sign came from the kernel, and how many looks have followed it.
+    signed: Option<(Instant, usize)>,
+    wakers: Vec<Waker>,
+}
+
+/// A file that is watched by its owner, from its birth on.
+pub(super) struct Watched {
+    /// `None`: it cannot be watched. Then there is a look at each tick.
+    at: Option<(Arc<Watcher>, WatchDescriptor)>,
+    seen: u64,
+}
+
+impl Watched {
+    pub(super) fn new(path: &Path) -> Result<Self, Error> {
+        match Watcher::current().and_then(|watcher| watcher.add(path)) {
+            Ok((watcher, descriptor)) => Ok(Self { at: Some((watcher, descriptor)), seen: 0 }),
+            // There are no more instances or watches to be had; or the file has just gone, which the caller sees.
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM | Errno::ENOENT) => {
+                Ok(Self { at: None, seen: 0 })
+            }
+            Err(errno) => Err(Error::io_at("watch lock file", path, errno)),
+        }
+    }
+
+    /// The owner looks at the file now: what comes after this is a reason to look again.
+    pub(super) fn mark(&mut self) {
+        if let Some((watcher, descriptor)) = &self.at {
+            self.seen = watcher.files.lock().get(descriptor).map_or(self.seen, |file| file.signs);
+        }
+    }
+
+    /// Ready when there is a reason to look at the file again.
+    pub(super) async fn changed(&self) {
+        let Some((watcher, descriptor)) = &self.at else { return super::wait::tick().await };
+        poll_fn(|context| {
+            let mut files = watcher.files.lock();
+            let Some(file) = files.get_mut(descriptor).filter(|file| file.signs == self.seen) else {
+                return Poll::Ready(());
+            };
+            let had_none = file.wakers.is_empty();
+            file.wakers.push(context.waker().clone());
+            drop(files);
+            if had_none {
+                watcher.nudge();
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let Some((watcher, descriptor)) = &self.at else { return };
+        let mut files = watcher.files.lock();
+        let Some(file) = files.get_mut(descriptor) else { return };
+        file.users -= 1;
+        if file.users == 0 {
+            let old = files.remove(descriptor);
+            // It may have gone by itself, with its file.
+            let _ = watcher.inotify.rm_watch(*descriptor);
+            drop(files);
+            drop(old);
+        }
+    }
+}
+
+impl Watcher {
+    /// That of this process. What a forked child has of its parent's is left as it is.
+    fn current() -> nix::Result<Arc<Self>> {
+        let mut known = WATCHER.lock();
+        let me = ProcessId::current();
+        if let Some((process, watcher)) = &*known
+            && *process == me
+        {
+            return Ok(Arc::clone(watcher));
+        }
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let nudged = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let watcher = Arc::new(Self { inotify, nudged, files: Mutex::default() });
+        let worker = Arc::clone(&watcher);
+        start("lockutils-watch", move || worker.work()).map_err(|_| Errno::EMFILE)?;
+        std::mem::forget(known.replace((me, Arc::clone(&watcher))));
+        Ok(watcher)
+    }
+
+    fn add(self: Arc<Self>, path: &Path) -> nix::Result<(Arc<Self>, WatchDescriptor)> {
+        let signs = AddWatchFlags::IN_MODIFY
+            | AddWatchFlags::IN_CLOSE
+            | AddWatchFlags::IN_ATTRIB
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_DONT_FOLLOW;
+        let mut files = self.files.lock();
+        let descriptor = self.inotify.add_watch(path, signs)?;
+        files.entry(descriptor).or_default().users += 1;
+        drop(files);
+        Ok((self, descriptor))
+    }
+
+    /// Somebody waits who was not there when the thread went to sleep.
+    fn nudge(&self) {
+        // It is full only if the thread has not looked since the last time.
+        let _ = self.nudged.write(1);
+    }
+
+    /// What the thread does.
+    fn work(&self) {
+        let mut net = Instant::now() + NET;
+        loop {
+            self.sleep_until(self.next_look(net));
+            let _ = self.nudged.read();
+            let (now, signs) = (Instant::now(), self.read());
+            let all = now >= net;
+            if all {
+                net = now + NET;
+            }
+            let wakers = self.note(&signs, now, all);
+            for waker in wakers {
+                // The code of the user must not end the thread for all others.
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            }
+        }
+    }
+
+    /// When there is something to be done without a sign; `None` while nobody waits.
+    fn next_look(&self, net: Instant) -> Option<Instant> {
+        let files = self.files.lock();
+        let waiting = files.values().filter(|file| !file.wakers.is_empty());
+        waiting.map(|file| file.echo().map_or(net, |echo| echo.min(net))).min()
+    }
+
+    fn sleep_until(&self, end: Option<Instant>) {
+        let left = end.map(|end| TimeSpec::from_duration(end.saturating_duration_since(Instant::now())));
+        let watched = [self.inotify.as_fd(), self.nudged.as_fd()];
+        let mut watched = watched.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+        // Interrupted or not, everything is looked at after it.
+        let _ = ppoll(&mut watched, left, None);
+    }
+
+    /// The files of which there was a sign; `None` for all of them, when the kernel had more to tell than it could keep.
+    fn read(&self) -> Vec<Option<WatchDescriptor>> {
+        let events = self.inotify.read_events().unwrap_or_default();
+        let overflown = |mask: AddWatchFlags| mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
+        events.iter().map(|event| Some(event.wd).filter(|_| !overflown(event.mask))).collect()
+    }
+
+    /// Notes what there is to be looked at, and gives the wakers of those who are to look.
+    fn note(&self, signs: &[Option<WatchDescriptor>], now: Instant, all: bool) -> Vec<Waker> {
+        let mut files = self.files.lock();
+        let mut wakers = Vec::new();
+        for (descriptor, file) in files.iter_mut() {
+            let is_signed = signs.contains(&None) || signs.contains(&Some(*descriptor));
+            if is_signed {
+                file.signed = Some((now, 0));
+            }
+            let is_echo = !is_signed && file.echo().is_some_and(|echo| echo <= now);
+            if is_echo && let Some((_, echoes)) = &mut file.signed {
+                *echoes += 1;
+            }
+            if is_signed || is_echo || all {
+                file.signs += 1;
+                wakers.append(&mut file.wakers);
+            }
+        }
+        wakers
+    }
+}
+
+impl File {
+    /// When the next look is due that follows the last sign.
+    fn echo(&self) -> Option<Instant> {
+        let (signed, echoes) = self.signed?;
+        ECHOES.get(echoes).map(|after| signed + *after)
+    }
+}
