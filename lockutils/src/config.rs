@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Shown};
+use crate::external::filesystem::{Policy, Rules};
 use crate::name::{self, LONGEST, NameRule};
 
 #[cfg(feature = "oslo-config")]
@@ -25,6 +26,8 @@ mod serialize;
 /// | `lock_file_prefix` | put before each name, with a hyphen | none |
 /// | `lock_file_mode` | the mode of new lock files, exactly (the umask is not applied) | `0o600` |
 /// | `disable_process_locking` | external locks become internal ones | `false` |
+/// | `network_filesystems` | whether lock directories on network file systems are refused, warned of or allowed | [by kind](crate::Policy) |
+/// | `insecure_lock_path` | lets the lock directory be one that everybody may write to, without a sticky bit | `false` |
 /// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
 ///
 /// A directory that is missing is made, with mode 0700; a relative one is resolved once, when the
@@ -56,6 +59,12 @@ pub struct Config {
     pub lock_file_mode: Option<u32>,
     /// Whether external locks become internal ones.
     pub disable_process_locking: bool,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    /// What to do about lock directories on network file systems; unset means by kind.
+    pub network_filesystems: Option<Policy>,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    /// Whether everybody may write to the lock directory.
+    pub insecure_lock_path: bool,
     #[cfg_attr(
         feature = "serde",
         serde(skip_serializing_if = "Option::is_none", with = "serialize::duration")
@@ -160,6 +169,33 @@ impl Config {
         self
     }
 
+    /// Says what to do about lock directories on network file systems, of whatever kind. The kernel keeps the locks of
+    /// local ones by itself; on others, somebody else decides whether they are kept.
+    ///
+    /// ```
+    /// use lockutils::{Config, Policy};
+    /// let config = Config::new().network_filesystems(Policy::Refuse);
+    /// assert_eq!(config.network_filesystems, Some(Policy::Refuse));
+    /// ```
+    #[must_use]
+    pub fn network_filesystems(mut self, policy: Policy) -> Self {
+        self.network_filesystems = Some(policy);
+        self
+    }
+
+    /// Lets the lock directory be one that everybody may write to, although it has no sticky bit: then everybody may
+    /// remove the lock files of others, and two hold one lock.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().insecure_lock_path(true);
+    /// assert!(config.insecure_lock_path);
+    /// ```
+    #[must_use]
+    pub fn insecure_lock_path(mut self, yes: bool) -> Self {
+        self.insecure_lock_path = yes;
+        self
+    }
+
     /// Limits every wait that has no limit of its own. A purely internal attribute without a limit ignores
     /// it.
     ///
@@ -192,6 +228,10 @@ impl Config {
     /// The prefix; empty if none is set.
     pub(crate) fn prefix(&self) -> &str {
         self.lock_file_prefix.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { network: self.network_filesystems, insecure: self.insecure_lock_path }
     }
 
     pub(crate) fn mode(&self) -> u32 {

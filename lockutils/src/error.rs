@@ -70,6 +70,14 @@ pub(crate) enum Kind {
         path: PathBuf,
         source: io::Error,
     },
+    FileSystem {
+        path: PathBuf,
+        name: &'static str,
+        why: &'static str,
+    },
+    Insecure {
+        path: PathBuf,
+    },
     Lost {
         name: String,
         path: PathBuf,
@@ -225,7 +233,8 @@ impl Error {
         matches!(*self.0, Kind::NoLockPath { .. })
     }
 
-    /// True when the configuration cannot be used.
+    /// True when the configuration cannot be used, or the directory that it names: everybody may write to it, so anybody
+    /// could remove the files of others.
     ///
     /// ```
     /// use lockutils::{Config, Locks};
@@ -234,7 +243,7 @@ impl Error {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_config(&self) -> bool {
-        matches!(*self.0, Kind::Config { .. })
+        matches!(*self.0, Kind::Config { .. } | Kind::Insecure { .. })
     }
 
     /// True when [`init`](crate::init) came too late or twice.
@@ -260,7 +269,7 @@ impl Error {
     /// ```
     pub fn is_unsupported(&self) -> bool {
         match &*self.0 {
-            Kind::Unsupported { .. } => true,
+            Kind::Unsupported { .. } | Kind::FileSystem { .. } => true,
             Kind::Io { source, .. } => is_unsupported(source),
             _ => false,
         }
@@ -380,7 +389,11 @@ impl Error {
     pub fn path(&self) -> Option<&Path> {
         match &*self.0 {
             Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => wait.path.as_deref(),
-            Kind::NotAFile { path, .. } | Kind::Io { path, .. } | Kind::Lost { path, .. } => Some(path),
+            Kind::NotAFile { path, .. }
+            | Kind::Io { path, .. }
+            | Kind::FileSystem { path, .. }
+            | Kind::Insecure { path }
+            | Kind::Lost { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -458,7 +471,8 @@ impl From<Error> for io::Error {
             Kind::Busy(_) => io::ErrorKind::WouldBlock,
             Kind::Cancelled(_) => io::ErrorKind::Interrupted,
             Kind::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
-            Kind::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Kind::Unsupported { .. } | Kind::FileSystem { .. } => io::ErrorKind::Unsupported,
+            Kind::Insecure { .. } => io::ErrorKind::PermissionDenied,
             Kind::Name { .. } | Kind::NoLockPath { .. } | Kind::Config { .. } | Kind::ZeroPermits { .. } => {
                 io::ErrorKind::InvalidInput
             }

@@ -13,6 +13,7 @@
 
 mod directory;
 mod file;
+pub(crate) mod filesystem;
 mod holder;
 mod permits;
 mod queue;

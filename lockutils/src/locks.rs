@@ -434,7 +434,9 @@ impl Shared {
         }
         let config = self.settled()?;
         let Some(path) = config.path() else { return Ok(None) };
-        self.main().directory.get_or_init(|| Arc::new(Directory::new(path.to_owned(), config.mode())));
+        self.main()
+            .directory
+            .get_or_init(|| Arc::new(Directory::new(path.to_owned(), config.mode(), config.rules())));
         Ok(Some(self.main()))
     }
 
@@ -469,7 +471,7 @@ impl Shared {
                 return Ok(Home::Own(namespace));
             }
             if !config.path().is_some_and(|main| same_directory(main, &path)) {
-                return Ok(add(&mut others, path, config.mode()));
+                return Ok(add(&mut others, path, config));
             }
             drop(others);
             if let Some(home) = self.configured_at(|main| same_directory(main, &path))? {
@@ -479,9 +481,9 @@ impl Shared {
     }
 }
 
-fn add(others: &mut Vec<Other>, path: PathBuf, mode: u32) -> Home {
+fn add(others: &mut Vec<Other>, path: PathBuf, config: &Config) -> Home {
     let namespace = Namespace::new();
-    let _ = namespace.directory.set(Arc::new(Directory::new(path.clone(), mode)));
+    let _ = namespace.directory.set(Arc::new(Directory::new(path.clone(), config.mode(), config.rules())));
     let namespace = Arc::new(namespace);
     others.retain(|other| other.namespace.strong_count() > 0);
     others.push(Other { path, namespace: Arc::downgrade(&namespace) });

@@ -52,3 +52,8 @@ pub(crate) fn not_unlocked(error: &Error) {
 pub(crate) fn not_noted(path: &std::path::Path, why: &dyn std::fmt::Display) {
     warn!(target: "lockutils", path = %path.display(), why = %why, "a lock file is held, but does not say by whom");
 }
+
+/// Locks are taken on a file system that may not keep them.
+pub(crate) fn on_network(path: &std::path::Path, name: &'static str, why: &'static str) {
+    warn!(target: "lockutils", path = %path.display(), filesystem = %name, why = %why, "the lock directory is on a network file system");
+}

@@ -4,7 +4,7 @@ mod table;
 
 use std::error::Error as _;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
@@ -545,4 +545,17 @@ fn a_token_is_out_of_date() {
         "fencing token 1 is out of date: 2 was seen, so somebody else has had the lock since; take it again";
     let expected = Expected { text, is: &["is_fenced"], ..Expected::ANY };
     Place::new().check(lockutils::Fence::from_highest(2).check(1).expect_err("it is smaller"), &expected);
+}
+
+#[test]
+fn everybody_may_write_to_the_directory() {
+    let place = Place::new();
+    std::fs::set_permissions(place.directory.path(), std::fs::Permissions::from_mode(0o777)).expect("a mode");
+    let text = "everybody may write to the lock directory <dir>, and so remove the files of others: take that right away \
+                (chmod o-w), or set the sticky bit (chmod +t), or say `insecure_lock_path = true` in the configuration";
+    let (is, kind) = (&["is_config"], io::ErrorKind::PermissionDenied);
+    let expected = Expected { text, is, path: Some(""), kind, ..Expected::ANY };
+    let lock = place.locks.lock("x").external();
+    place.check(lock.acquire().expect_err("not safe"), &expected);
+    place.check(lock.try_acquire().expect_err("not safe"), &expected);
 }

@@ -6,6 +6,7 @@ mod count;
 mod death;
 mod directory;
 mod errno;
+mod filesystems;
 mod fork;
 mod limits;
 mod order;

@@ -6,7 +6,7 @@ use std::path::Path;
 use lockutils::testing::{LockFixture, TempLocks};
 use lockutils::{
     Cancel, Cleaned, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard, Locks,
-    Reentrant, ReentrantGuard, Removal, synchronized,
+    Policy, Reentrant, ReentrantGuard, Removal, synchronized,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -32,6 +32,7 @@ table! {
     LockFixture: Send Sync Unpin, not Clone Copy;
     LockGuard: Send Sync Unpin, not Clone Copy;
     Locks: Send Sync Unpin Clone;
+    Policy: Send Sync Unpin Copy;
     Reentrant: Send Sync Unpin Clone;
     ReentrantGuard: Unpin, not Send Sync Clone Copy;
     Removal: Send Sync Unpin Copy;

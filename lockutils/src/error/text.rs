@@ -69,6 +69,18 @@ impl fmt::Display for Kind {
                 write!(f, "cannot {doing} {}: {source}", path.display())?;
                 hint(doing, source).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
+            Self::FileSystem { path, name, why } => write!(
+                f,
+                "the lock directory {} is on {name}, and {why}; choose a local directory as `lock_path`, such as one \
+                 below /run, or say `network_filesystems = \"allow\"` in the configuration if you know better",
+                path.display()
+            ),
+            Self::Insecure { path } => write!(
+                f,
+                "everybody may write to the lock directory {}, and so remove the files of others: take that right away \
+                 (chmod o-w), or set the sticky bit (chmod +t), or say `insecure_lock_path = true` in the configuration",
+                path.display()
+            ),
             Self::Lost { name, path } => write!(
                 f,
                 "lock `{name}` is lost: its file {} was removed or replaced while it was held, and somebody else may \

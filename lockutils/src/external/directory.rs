@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::Sharing;
 use super::file::{self, FileId, Seen, Step, Unopened, Want};
+use super::filesystem::{self, Rules};
 use super::queue;
 use super::record::{self, Content, Record, Taker};
 use super::wait::Errand;
@@ -32,6 +33,7 @@ pub(crate) struct Directory {
     path: PathBuf,
     /// The mode of new files.
     mode: u32,
+    rules: Rules,
     opened: Mutex<Option<(Arc<OwnedFd>, FileId)>>,
     /// Errands whose waits were given up while their threads were in the kernel: one for a name and a way to
     /// share.
@@ -39,8 +41,8 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn new(path: PathBuf, mode: u32) -> Self {
-        Self { path, mode, opened: Mutex::new(None), abandoned: Mutex::new(Vec::new()) }
+    pub(crate) fn new(path: PathBuf, mode: u32, rules: Rules) -> Self {
+        Self { path, mode, rules, opened: Mutex::new(None), abandoned: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -73,7 +75,9 @@ impl Directory {
             }
             opened => opened,
         };
-        opened.map_err(|errno| Error::io_at("open the lock directory", &self.path, errno))
+        let opened = opened.map_err(|errno| Error::io_at("open the lock directory", &self.path, errno))?;
+        filesystem::check(&opened.0, &self.path, self.rules)?;
+        Ok(opened)
     }
 
     /// The directory at the path is not the one that was opened, or may not be: open it anew.

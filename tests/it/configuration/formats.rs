@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lockutils::{Config, Locks};
+use lockutils::{Config, Locks, Policy};
 use serde::{Deserialize, Serialize};
 
 /// What a service has: its own settings, and ours in a section.
@@ -40,6 +40,19 @@ fn a_section_of_a_service() {
     assert_eq!(config, expected);
     assert_eq!(section("listen = \"x\"\n"), Config::new());
     assert_eq!(section("[lockutils]\n"), Config::new());
+}
+
+#[test]
+fn the_place_of_the_files_may_be_unusual() {
+    for (written, policy) in [("refuse", Policy::Refuse), ("warn", Policy::Warn), ("allow", Policy::Allow)] {
+        let text = format!("[lockutils]\nnetwork_filesystems = \"{written}\"\ninsecure_lock_path = true\n");
+        let expected = Config::new().network_filesystems(policy).insecure_lock_path(true);
+        assert_eq!(section(&text), expected);
+        let json = serde_json::to_string(&expected).expect("plain data");
+        assert_eq!(serde_json::from_str::<Config>(&json).expect("what was written"), expected, "{json}");
+    }
+    let text = refused("[lockutils]\nnetwork_filesystems = \"never\"\n");
+    assert!(text.contains("never") && text.contains("refuse"), "{text}");
 }
 
 #[test]

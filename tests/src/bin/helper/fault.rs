@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::File;
 
-use lockutils::{Config, Locks};
+use lockutils::{Config, Locks, Policy};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
@@ -30,6 +30,18 @@ pub(crate) fn umask(mask: &str, mode: &str, name: &str) {
     let locks = Locks::new(config).expect("a configuration");
     let taken = locks.lock(name).external().acquire().map(Some);
     say(outcome(&taken));
+    wait_for_end();
+}
+
+/// Takes a lock of a registry that has this policy for network file systems.
+pub(crate) fn on_network(policy: &str, name: &str) {
+    let policy = match policy {
+        "refuse" => Policy::Refuse,
+        "warn" => Policy::Warn,
+        _ => Policy::Allow,
+    };
+    let locks = Locks::new(Config::from_env().network_filesystems(policy)).expect("a configuration");
+    say(outcome(&locks.lock(name).external().acquire().map(Some)));
     wait_for_end();
 }
 

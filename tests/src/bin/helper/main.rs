@@ -49,6 +49,7 @@ fn run(words: &[&str]) {
         ["signal", name, ref words @ ..] => signal::wait(name, words),
         ["chdir", name, other] => fault::chdir(name, other),
         ["umask", mask, mode, name] => fault::umask(mask, mode, name),
+        ["network", policy, name] => fault::on_network(policy, name),
         ["emfile", name, ref words @ ..] => fault::no_descriptors(name, words),
         ["as-nobody", ref words @ ..] => {
             fault::become_nobody();
