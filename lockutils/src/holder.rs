@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::Seconds;
 use crate::external::Record;
-use crate::process::{self, Identity};
+use crate::process::{self, Identity, Life};
 
 /// How it is known who has a lock.
 ///
@@ -202,7 +202,7 @@ impl Holder {
     pub(crate) fn named(pid: u32, evidence: Evidence) -> Self {
         let program = Some(process::program(pid)).filter(|program| !program.is_empty());
         let host = Some(Identity::current().host.clone());
-        let has_ended = process::started(pid).is_none();
+        let has_ended = Life::of(pid) == Life::Gone;
         Self { evidence, pid: Some(pid), program, host, has_ended, ..Self::unknown() }
     }
 

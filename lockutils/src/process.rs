@@ -10,8 +10,10 @@ use std::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 
+use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
-use nix::unistd::gethostname;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, gethostname};
 use once_cell::sync::OnceCell;
 
 /// A number that a process does not have in common with those that it was forked from.
@@ -100,7 +102,7 @@ impl Identity {
         let pid = std::process::id();
         Self {
             pid,
-            started: started(pid).unwrap_or_default(),
+            started: if let Life::Since(started) = Life::of(pid) { started } else { 0 },
             boot: boot().unwrap_or_default(),
             namespace: namespace().unwrap_or_default(),
             host: gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -123,14 +125,45 @@ fn namespace() -> io::Result<u64> {
     fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino())
 }
 
-/// When a process of this pid namespace was started (proc(5), field 22 of `stat`); `None` if there is none, or one
-/// that has ended and was not waited for.
-pub(crate) fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program comes second, in parentheses, and may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+/// What can be seen of a process of this pid namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It was started then, in clock ticks since the boot of the system.
+    Since(u64),
+    /// It is there, and more is not for us to see.
+    Hidden,
+    /// There is none, or one that has ended and was not waited for.
+    Gone,
+}
+
+impl Life {
+    pub(crate) fn of(pid: u32) -> Self {
+        if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) {
+            return Self::read(&stat).unwrap_or(Self::Hidden);
+        }
+        let Ok(pid) = i32::try_from(pid) else { return Self::Gone };
+        if matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)) { Self::Gone } else { Self::Hidden }
+    }
+
+    /// Field 22 of `stat` (proc(5)), and the third for the dead.
+    fn read(stat: &str) -> Option<Self> {
+        // The name of the program comes second, in parentheses, and may hold anything.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?;
+        if matches!(state, "Z" | "X") {
+            return Some(Self::Gone);
+        }
+        fields.nth(18)?.parse().ok().map(Self::Since)
+    }
+
+    /// Whether it may be one that was started then.
+    pub(crate) fn may_be(self, started: u64) -> bool {
+        match self {
+            Self::Since(when) => when == started,
+            Self::Hidden => true,
+            Self::Gone => false,
+        }
+    }
 }
 
 /// What a process runs: the name of its file or, where that is not for us to see, its short name.
@@ -139,4 +172,35 @@ pub(crate) fn program(pid: u32) -> String {
     let name = file.ok().as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     name.or_else(|| fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim().to_owned()))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_seen_as_it_is() {
+        let Life::Since(started) = Life::of(std::process::id()) else { panic!("this one lives") };
+        assert!(started > 0 && Life::of(std::process::id()).may_be(started));
+        assert!(!Life::of(std::process::id()).may_be(started + 1));
+        // There are no processes of these numbers: the kernel gives fewer.
+        for none in [0x7fff_ffff, u32::MAX] {
+            assert_eq!(Life::of(none), Life::Gone);
+        }
+    }
+
+    #[test]
+    fn names_of_programs_hide_nothing() {
+        let rest = "1 ".repeat(18) + "77 0";
+        assert_eq!(Life::read(&format!("1 (a) S b) (c)) S {rest}")), Some(Life::Since(77)));
+        assert_eq!(Life::read(&format!("1 (a) S) Z {rest}")), Some(Life::Gone));
+        assert_eq!(Life::read("1 (a"), None);
+    }
+
+    #[test]
+    fn a_process_keeps_its_number() {
+        let here = ProcessId::current();
+        assert_ne!(here, ProcessId::NONE);
+        assert_eq!(std::thread::spawn(ProcessId::current).join().expect("no panic"), here);
+    }
 }

@@ -11,7 +11,7 @@ use super::record::Record;
 use super::{Directory, Sharing};
 use crate::error::{Error, Kind};
 use crate::holder::{Evidence, Holder};
-use crate::process::{self, Identity};
+use crate::process::{Identity, Life};
 
 impl Directory {
     /// Whether anybody holds the file.
@@ -112,8 +112,11 @@ impl Claims {
 /// it has another pid, but it was started when it was.
 fn is_of(writer: &Identity, pid: u32) -> bool {
     let me = Identity::current();
-    let is_same = writer.namespace != me.namespace || writer.pid == pid;
-    is_same && writer.boot == me.boot && process::started(pid) == Some(writer.started)
+    let is_same = match writer.namespace == me.namespace {
+        true => writer.pid == pid && Life::of(pid).may_be(writer.started),
+        false => Life::of(pid) == Life::Since(writer.started),
+    };
+    is_same && writer.boot == me.boot
 }
 
 /// Whether the writer of a record may still be there. Of other hosts and other pid namespaces nothing can be seen.
@@ -122,5 +125,5 @@ fn may_live(writer: &Identity) -> bool {
     if writer.host == me.host && writer.boot != me.boot {
         return false;
     }
-    !writer.shares_pids_with(me) || process::started(writer.pid) == Some(writer.started)
+    !writer.shares_pids_with(me) || Life::of(writer.pid).may_be(writer.started)
 }

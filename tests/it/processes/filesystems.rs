@@ -8,9 +8,8 @@ use lockutils_tests::{Child, Place};
 
 /// A helper program for which the lock directory is on the file system with this number (statfs(2)).
 fn on(place: &Place, magic: u64, words: &[&str]) -> Child {
-    let number: String = magic.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    // The number is the first word of what the second argument leads to.
-    let poke = format!("inject=fstatfs:poke_exit=@arg2={number}");
+    // The number is the first word of what the second argument leads to, its lowest byte first.
+    let poke = format!("inject=fstatfs:poke_exit=@arg2={:016x}", magic.swap_bytes());
     place.strace(&["-e", "trace=fstatfs", "-e", &poke], words).0
 }
 
