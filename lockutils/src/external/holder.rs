@@ -112,9 +112,10 @@ impl Claims {
 /// it has another pid, but it was started when it was.
 fn is_of(writer: &Identity, pid: u32) -> bool {
     let me = Identity::current();
-    let is_same = match writer.namespace == me.namespace {
-        true => writer.pid == pid && Life::of(pid).may_be(writer.started),
-        false => Life::of(pid) == Life::Since(writer.started),
+    let is_same = if writer.namespace == me.namespace {
+        writer.pid == pid && Life::of(pid).may_be(writer.started)
+    } else {
+        Life::of(pid) == Life::Since(writer.started)
     };
     is_same && writer.boot == me.boot
 }
