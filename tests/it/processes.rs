@@ -13,6 +13,7 @@ mod order;
 mod permits;
 mod record;
 mod remove;
+mod several;
 mod share;
 mod strace;
 mod strange;
