@@ -12,6 +12,7 @@ mod order;
 mod record;
 mod remove;
 mod share;
+mod storage;
 mod strace;
 mod strange;
 mod waits;
