@@ -15,4 +15,5 @@ mod share;
 mod storage;
 mod strace;
 mod strange;
+mod users;
 mod waits;
