@@ -9,6 +9,7 @@ mod errno;
 mod fork;
 mod limits;
 mod order;
+mod paths;
 mod record;
 mod remove;
 mod share;
