@@ -5,6 +5,7 @@ mod clean;
 mod count;
 mod death;
 mod directory;
+mod end;
 mod errno;
 mod fork;
 mod limits;
