@@ -3,6 +3,7 @@
 
 mod clean;
 mod count;
+mod crafted;
 mod death;
 mod directory;
 mod end;
