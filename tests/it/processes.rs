@@ -12,6 +12,7 @@ mod fork;
 mod limits;
 mod order;
 mod paths;
+mod points;
 mod record;
 mod remove;
 mod share;
