@@ -45,6 +45,7 @@ fn run(words: &[&str]) {
         ["fork-join", name] => fork::child_joins(name),
         ["fork-downgrade", name] => fork::child_downgrades(name),
         ["fork-exit", name] => fork::child_exits(name),
+        ["fork-hold", name] => fork::both_live(name),
         ["fork-idle", name] => fork::child_inherits_an_idle_lock(name),
         ["fork-release", name] => fork::parent_lets_go(name),
         ["fork-wait", name] => fork::child_waits(name),
