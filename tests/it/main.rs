@@ -5,6 +5,7 @@ mod conformance;
 mod deadlocks;
 mod errors;
 mod fasteners;
+mod faults;
 mod fencing;
 mod filelock;
 mod mixed_fleet;

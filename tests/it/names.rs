@@ -192,6 +192,48 @@ fn hashed_names_are_short_and_never_change() {
     assert!(prefixed.name().starts_with("nova-nnn") && prefixed.name().len() == 255);
 }
 
+/// Whatever comes in from outside may be longer than any name.
+#[test]
+fn a_name_of_any_length_can_be_hashed() {
+    let place = Place::new();
+    let lock = |end: &str| place.locks.lock("n".repeat(65_535) + end).external();
+    assert!(lock("").try_acquire().expect_err("no file has that name").is_invalid_name());
+    let guard = lock("").hashed().try_acquire().expect("it fits").expect("free");
+    assert_eq!(guard.name().len(), 255);
+    assert!(place.path(guard.name()).is_file());
+    assert!(!are_one(&lock("a").hashed(), &lock("b").hashed()), "the ends differ");
+}
+
+/// What is a device or loses its end on another system is a plain name on this one, and the file of oslo.concurrency.
+#[test]
+fn names_that_other_systems_reserve_are_plain() {
+    let place = Place::new();
+    for name in ["CON", "NUL", "COM1", "nul.txt", "job.", "job ", "a:b", "a<b>|?\""] {
+        let guard = place.locks.lock(name).external().acquire().expect("free");
+        assert_eq!(guard.path(), Some(&*place.path(name)));
+        assert!(place.path(name).symlink_metadata().expect("it is there").is_file());
+    }
+    for (one, other) in [("job", "job."), ("job", "job "), ("CON", "con")] {
+        let lock = |name: &str| place.locks.lock(name).external();
+        assert!(!are_one(&lock(one), &lock(other)), "{one:?} and {other:?}");
+    }
+}
+
+/// A thread that has a lock and wants it under another spelling is told so at once.
+#[test]
+fn a_thread_that_nests_two_spellings_is_refused() {
+    let place = Place::new();
+    let lock = |prefix: &str, name: &str| place.locks.lock(name).prefix(prefix).external();
+    for (one, other) in [
+        (lock("", "a/b"), lock("", "a_b")),
+        (lock("nova", "x"), lock("nova-", "x")),
+        (lock("a", "b-c"), lock("a-b", "c")),
+    ] {
+        let inner = one.run(|| other.acquire().map(drop)).expect("free");
+        assert!(inner.expect_err("it would wait for itself").is_would_deadlock());
+    }
+}
+
 /// FNV-1a with 128 bits, as published.
 fn fnv1a(text: &str) -> u128 {
     let step = |hash: u128, byte: u8| {

@@ -4,12 +4,14 @@
 
 mod child;
 mod counter;
+mod mounts;
 mod peer;
 mod place;
 mod wait;
 
 pub use child::Child;
 pub use counter::Counter;
+pub use mounts::{Mounts, needs_root};
 pub use peer::{Peer, python};
 pub use place::{Place, helper};
 pub use wait::{BOUND, asleep, eventually, within};

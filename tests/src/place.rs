@@ -119,6 +119,12 @@ impl Place {
         Child::spawn(&mut self.command(words))
     }
 
+    /// Starts the helper program with the lock directory `below`, a path below this one.
+    #[track_caller]
+    pub fn helper_at(&self, below: &str, words: &[&str]) -> Child {
+        Child::spawn(self.command(words).env("LOCKUTILS_LOCK_PATH", self.file(below)))
+    }
+
     /// The helper program under strace(1) with these options of it, which writes into a file that it returns.
     #[track_caller]
     pub fn strace(&self, options: &[&str], words: &[&str]) -> (Child, PathBuf) {

@@ -10,14 +10,17 @@ const UNSUPPORTED: &str = "unsupported io";
 const PERMISSION: &str = "permission io";
 const OTHER: &str = "io";
 
-const ERRORS: [(&str, &str); 8] = [
+const ERRORS: [(&str, &str); 11] = [
     ("ENOLCK", UNSUPPORTED),
     ("ENOSYS", UNSUPPORTED),
     ("EOPNOTSUPP", UNSUPPORTED),
     ("EACCES", PERMISSION),
+    ("EPERM", PERMISSION),
     ("EROFS", PERMISSION),
     ("EIO", OTHER),
+    ("ESTALE", OTHER),
     ("EMFILE", OTHER),
+    ("ENFILE", OTHER),
     ("ENOSPC", OTHER),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockutils_tests::Place;
+use lockutils_tests::{Place, eventually};
 
 use crate::conformance::support::seed;
 
@@ -26,6 +26,23 @@ fn a_parent_lets_go_although_its_child_lives() {
     parent.expect("released");
     assert!(place.try_acquire("job").is_some(), "the parent has let go");
     parent.finish();
+}
+
+/// A parent that is killed lets go of nothing itself: the child has the open file too, and the lock is free when it
+/// has ended.
+#[test]
+fn a_child_keeps_the_lock_of_a_killed_parent() {
+    let place = Place::new("a_child_keeps_the_lock_of_a_killed_parent");
+    let mut parent = place.helper(&["fork-hold", "job"]);
+    parent.expect("forked");
+    parent.kill();
+    assert!(place.try_acquire("job").is_none(), "the child has the open file");
+    let holder = || place.lock("job").holder().expect("no error").expect("it is held").to_string();
+    let text =
+        format!("pid {}, which has ended and left it to a process that shares its open file", parent.pid());
+    eventually("the dead parent is named", || holder() == text);
+    drop(parent); // The child's input ends with it.
+    assert!(place.comes_free("job", Duration::from_secs(10)));
 }
 
 /// The threads that wait for the parent do not exist in the child; it starts its own.

@@ -69,7 +69,7 @@ fn annotated<T>(path: &std::path::Path, id: u32, work: impl FnOnce() -> T) -> Re
 
 #[synchronized("b-{id}", "a-{id}", external, lock_path = path, blocking = false)]
 async fn annotated_now(path: &std::path::Path, id: u32) -> Result<(), Error> {
-    let _ = (path, id);
+    let _ = std::future::ready((path, id)).await;
     Ok(())
 }
 

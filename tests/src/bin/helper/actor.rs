@@ -47,8 +47,8 @@ pub(crate) fn holder(name: &str) {
 }
 
 /// Takes the lock and lets it go, and says whether the kernel agreed.
-pub(crate) fn release(name: &str) {
-    let guard = Request::new(name, &[]).wait().expect("the lock");
+pub(crate) fn release(name: &str, words: &[&str]) {
+    let guard = Request::new(name, words).wait().expect("the lock");
     let released = guard.release();
     say(outcome(&released.map(|()| None)).replace("busy", "released"));
     wait_for_end();

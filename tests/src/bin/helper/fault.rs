@@ -1,9 +1,14 @@
 //! A process in an unusual state: elsewhere, without rights, without descriptors.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::{Write, stdout};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
 
-use lockutils::{Config, Locks, Policy};
+use lockutils::{Config, Lock, Locks, Policy};
+use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
@@ -53,6 +58,34 @@ pub(crate) fn no_descriptors(name: &str, words: &[&str]) {
     say(outcome(&request.wait().map(Some)));
     drop(files);
     say(outcome(&request.wait().map(Some)));
+}
+
+/// Takes the lock without standard input, output and error, and says what stands in their places then. Its own
+/// words go to a copy of the output.
+pub(crate) fn no_stdio(name: &str, words: &[&str]) {
+    let mut output = File::from(stdout().as_fd().try_clone_to_owned().expect("a descriptor"));
+    for descriptor in 0..=2 {
+        // SAFETY: nobody uses the three by an owned descriptor, and nothing is read or printed from here on.
+        unsafe { libc::close(descriptor) };
+    }
+    let request = Request::new(name, words);
+    let taken = request.wait().map(Some);
+    let places: Vec<_> = (0..=2).filter_map(|at| fs::read_link(format!("/proc/self/fd/{at}")).ok()).collect();
+    writeln!(output, "{} {places:?}", outcome(&taken)).expect("the test listens");
+}
+
+/// Takes a lock, and then another one whose path leads to what may be the same file: it tries, and it waits.
+pub(crate) fn two_paths(first: &str, second: &str) {
+    let _first = at(first).acquire().expect("the lock");
+    say(outcome(&at(second).try_acquire()));
+    say(outcome(&at(second).timeout(Duration::from_millis(50)).acquire().map(Some)));
+}
+
+/// The lock of a file.
+fn at(file: &str) -> Lock {
+    let file = Path::new(file);
+    let (name, directory) = (file.file_name().expect("a name"), file.parent().expect("a directory"));
+    lockutils::lock(name.to_string_lossy()).external().lock_path(directory)
 }
 
 /// Goes on as a user who owns nothing here: `nobody`, where this is root's process.

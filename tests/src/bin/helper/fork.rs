@@ -81,6 +81,21 @@ pub(crate) fn child_exits(name: &str) {
     }
 }
 
+/// The parent holds and the child does nothing with the guard that it has inherited, until the input ends.
+pub(crate) fn both_live(name: &str) {
+    let _guard = hold(name);
+    match forked() {
+        ForkResult::Child => {
+            wait_for_end();
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            say("forked");
+            end_of(child);
+        }
+    }
+}
+
 /// The child has inherited a handle whose file is open and free. It takes the lock by it; then the parent
 /// tries.
 pub(crate) fn child_inherits_an_idle_lock(name: &str) {

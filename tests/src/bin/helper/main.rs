@@ -3,6 +3,7 @@
 
 mod actor;
 mod count;
+mod end;
 mod fault;
 mod fork;
 mod fork_race;
@@ -26,7 +27,11 @@ fn run(words: &[&str]) {
         ["actor", name, ref words @ ..] => actor::act(name, words),
         ["take", name, ref words @ ..] => actor::take(name, words),
         ["holder", name] => actor::holder(name),
-        ["release", name] => actor::release(name),
+        ["release", name, ref words @ ..] => actor::release(name, words),
+        ["exec", name] => end::exec(name),
+        ["end", name, how] => end::end(name, how),
+        ["forget", name] => end::forget(name),
+        ["unwind", name] => end::unwind(name),
         ["std", file, sharing] => standard::act(file, sharing == "shared"),
         ["count", name, file, times, ref words @ ..] => count::count(name, file, times, words),
         ["count-on", name, file] => count::count_on(name, file),
@@ -40,6 +45,7 @@ fn run(words: &[&str]) {
         ["fork-join", name] => fork::child_joins(name),
         ["fork-downgrade", name] => fork::child_downgrades(name),
         ["fork-exit", name] => fork::child_exits(name),
+        ["fork-hold", name] => fork::both_live(name),
         ["fork-idle", name] => fork::child_inherits_an_idle_lock(name),
         ["fork-release", name] => fork::parent_lets_go(name),
         ["fork-wait", name] => fork::child_waits(name),
@@ -50,6 +56,8 @@ fn run(words: &[&str]) {
         ["chdir", name, other] => fault::chdir(name, other),
         ["umask", mask, mode, name] => fault::umask(mask, mode, name),
         ["network", policy, name] => fault::on_network(policy, name),
+        ["no-stdio", name, ref words @ ..] => fault::no_stdio(name, words),
+        ["two", first, second] => fault::two_paths(first, second),
         ["emfile", name, ref words @ ..] => fault::no_descriptors(name, words),
         ["as-nobody", ref words @ ..] => {
             fault::become_nobody();
