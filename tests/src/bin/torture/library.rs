@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::watch::BOUND;
 const NAME: &str = "tortured";
 /// How often a lock is tried before it is waited for: who tries overtakes nobody, and so may starve.
 const TRIES: u32 = 50;
-/// The longest wait of the impatient.
+/// The longest wait that is given up.
 const IMPATIENT: Duration = Duration::from_micros(400);
 
 /// Takes the lock in mixed ways.
@@ -63,38 +63,35 @@ pub(crate) fn lock(locks: &Locks) -> Lock {
     locks.lock(NAME).external()
 }
 
+/// Waits that were given up go on in the kernel beside the one that comes next, which is of any kind.
 fn take(lock: &Lock, random: &mut StdRng) -> Result<LockGuard, Error> {
-    match random.random_range(0..7) {
+    for _ in 0..[0, 0, 1, 3][random.random_range(0..4)] {
+        if let Some(guard) = give_up(lock, random)? {
+            return Ok(guard);
+        }
+    }
+    match random.random_range(0..5) {
         0 => lock.acquire(),
         1 => lock.clone().timeout(BOUND).acquire(),
-        2 => take_impatiently(lock, random),
-        3 => block_on(lock.acquire_async()),
-        4 => block_on(lock.clone().timeout(BOUND).acquire_async()),
-        5 => take_again(lock),
+        2 => block_on(lock.acquire_async()),
+        3 => block_on(lock.clone().timeout(BOUND).acquire_async()),
         _ => try_to_take(lock),
     }
 }
 
-/// Gives waits up and begins anew, until one is long enough.
-fn take_impatiently(lock: &Lock, random: &mut StdRng) -> Result<LockGuard, Error> {
-    loop {
-        let limit = IMPATIENT.mul_f64(random.random());
-        match lock.clone().timeout(limit).acquire() {
-            Err(error) if error.is_timeout() => {}
-            taken => return taken,
-        }
-    }
-}
-
-/// Drops a wait that has begun, and waits again.
-fn take_again(lock: &Lock) -> Result<LockGuard, Error> {
-    {
+/// Waits for a moment, or drops a wait that has begun. The lock, if it was there soon enough.
+fn give_up(lock: &Lock, random: &mut StdRng) -> Result<Option<LockGuard>, Error> {
+    if random.random() {
         let wait = pin!(lock.acquire_async());
-        if let std::task::Poll::Ready(taken) = wait.poll(&mut Context::from_waker(Waker::noop())) {
-            return taken;
-        }
+        return match wait.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(taken) => taken.map(Some),
+            Poll::Pending => Ok(None),
+        };
     }
-    block_on(lock.acquire_async())
+    match lock.clone().timeout(IMPATIENT.mul_f64(random.random())).acquire() {
+        Err(error) if error.is_timeout() => Ok(None),
+        taken => taken.map(Some),
+    }
 }
 
 fn try_to_take(lock: &Lock) -> Result<LockGuard, Error> {
