@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
-use crate::ledger::{Doing, Ledger, Life, now};
+use crate::ledger::{Doing, Ledger, now};
 use crate::library;
 use crate::protocol::Protocol;
 use crate::watch::{self, BOUND, Watch, is_long};
@@ -300,12 +300,17 @@ impl Fleet {
 
     fn tell(&self, member: &Member) -> String {
         let Member { role, incarnation, child, since } = member;
-        let moment = self.ledger.life(*incarnation).map_or((Doing::Starting, *since), Life::moment);
-        watch::tell(*role, *incarnation, child.id(), moment)
+        let life = self.ledger.life(*incarnation);
+        let (doing, at) = life.as_ref().map_or((Doing::Starting, 0), |life| life.moment());
+        let way = life.map_or("?", |life| library::way(life.way()));
+        let who = format!("{role:?} {incarnation}");
+        watch::tell(&who, child.id(), &format!("{doing:?} ({way})"), at.max(*since))
     }
 
     /// Kills all, and sees them die. These kills are noted like all others.
     fn end(&mut self) -> io::Result<()> {
+        // It may be at its longest wait.
+        self.ledger.life(self.witness)?.waited();
         while !self.alive.is_empty() {
             self.kill(0)?;
         }

@@ -76,9 +76,14 @@ pub(crate) struct Life {
     moment: AtomicU64,
     /// How often it had the lock, or removed the file.
     pub(crate) times: AtomicU64,
-    /// The longest that it waited for the lock.
-    pub(crate) longest: AtomicU64,
+    /// The longest that it waited for the lock, and how.
+    longest: AtomicU64,
+    /// How it takes the lock.
+    way: AtomicU64,
 }
+
+/// How many bits a way to take the lock has.
+const WAY: u32 = 3;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +108,30 @@ impl Life {
     /// From now on it does this.
     pub(crate) fn begins(&self, doing: Doing) {
         self.moment.store(now() << 3 | doing as u64, SeqCst);
+    }
+
+    /// It takes the lock in this way, one of at most eight.
+    pub(crate) fn takes(&self, way: u64) {
+        self.way.store(way, SeqCst);
+    }
+
+    /// It has waited for the lock as long as it has been taking it.
+    pub(crate) fn waited(&self) {
+        if let (Doing::Taking, since) = self.moment() {
+            let waited = now().saturating_sub(since);
+            self.longest.fetch_max(waited << WAY | self.way.load(SeqCst), SeqCst);
+        }
+    }
+
+    /// The way of its longest wait, and how many nanoseconds that was.
+    pub(crate) fn longest(&self) -> (u64, u64) {
+        let longest = self.longest.load(SeqCst);
+        (longest & ((1 << WAY) - 1), longest >> WAY)
+    }
+
+    /// The way in which it takes the lock, or did so last.
+    pub(crate) fn way(&self) -> u64 {
+        self.way.load(SeqCst)
     }
 
     /// What it does, and since when.

@@ -12,6 +12,7 @@ use lockutils::{Config, Error, Lock, LockGuard, Locks};
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use crate::ledger::Life;
 use crate::watch::BOUND;
 
 /// The name of the lock.
@@ -20,6 +21,14 @@ const NAME: &str = "tortured";
 const TRIES: u32 = 50;
 /// The longest wait that is given up.
 const IMPATIENT: Duration = Duration::from_micros(400);
+
+/// The ways, in the order of their numbers.
+const WAYS: [&str; 6] = ["given up", "acquire", "timeout", "async", "async with timeout", "tries"];
+
+/// What a way is called.
+pub(crate) fn way(number: u64) -> &'static str {
+    usize::try_from(number).ok().and_then(|number| WAYS.get(number)).unwrap_or(&"?")
+}
 
 /// Takes the lock in mixed ways.
 pub(crate) struct Taker {
@@ -38,9 +47,9 @@ impl Taker {
     }
 
     /// Waits for the lock.
-    pub(crate) fn take(&mut self, random: &mut StdRng) -> io::Result<LockGuard> {
+    pub(crate) fn take(&mut self, life: &Life, random: &mut StdRng) -> io::Result<LockGuard> {
         let lock = self.kept.take().unwrap_or_else(|| self.open());
-        let guard = take(&lock, random)?;
+        let guard = take(&lock, life, random)?;
         if random.random_ratio(self.keeps, 16) {
             self.kept = Some(lock);
         }
@@ -64,17 +73,20 @@ pub(crate) fn lock(locks: &Locks) -> Lock {
 }
 
 /// Waits that were given up go on in the kernel beside the one that comes next, which is of any kind.
-fn take(lock: &Lock, random: &mut StdRng) -> Result<LockGuard, Error> {
+fn take(lock: &Lock, life: &Life, random: &mut StdRng) -> Result<LockGuard, Error> {
+    life.takes(0);
     for _ in 0..[0, 0, 1, 3][random.random_range(0..4)] {
         if let Some(guard) = give_up(lock, random)? {
             return Ok(guard);
         }
     }
-    match random.random_range(0..5) {
-        0 => lock.acquire(),
-        1 => lock.clone().timeout(BOUND).acquire(),
-        2 => block_on(lock.acquire_async()),
-        3 => block_on(lock.clone().timeout(BOUND).acquire_async()),
+    let way = random.random_range(1..WAYS.len() as u64);
+    life.takes(way);
+    match way {
+        1 => lock.acquire(),
+        2 => lock.clone().timeout(BOUND).acquire(),
+        3 => block_on(lock.acquire_async()),
+        4 => block_on(lock.clone().timeout(BOUND).acquire_async()),
         _ => try_to_take(lock),
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use nix::sys::statfs::{self, FsType, statfs};
 
 use crate::killer::Ended;
-use crate::ledger::{Doing, Sighting, Wrong};
+use crate::ledger::{Doing, Life, Sighting, Wrong};
+use crate::library;
 use crate::options::Options;
 use crate::protocol::Protocol;
 
@@ -26,7 +27,8 @@ pub(crate) struct Outcome {
     tokens: u64,
     /// From the kill of a holder to the next one, sorted.
     recoveries: Vec<u64>,
-    longest: u64,
+    /// The longest wait of the witness: how, and for how many nanoseconds.
+    longest: (u64, u64),
     removed: u64,
     left: usize,
     sightings: Vec<Sighting>,
@@ -97,7 +99,7 @@ impl Outcome {
             torn: ledger.head().seen(Wrong::Torn),
             tokens: ledger.head().seen(Wrong::Token),
             recoveries,
-            longest: ledger.life(*witness).map_or(0, |life| life.longest.load(SeqCst)),
+            longest: ledger.life(*witness).map_or((0, 0), Life::longest),
             removed: times(true),
             left: *left,
             sightings: ledger.head().sightings(),
@@ -129,6 +131,9 @@ impl Outcome {
 
     /// Says what was seen that must not be, and what does not fit into the table.
     pub(crate) fn explain(&self) {
+        if self.protocol.is_ours() {
+            println!("  the witness waited longest by: {}", library::way(self.longest.0));
+        }
         if self.protocol == Protocol::Cleaned {
             println!("  the file was removed {} times; {} files were left behind", self.removed, self.left);
         }
@@ -149,7 +154,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { acquisitions, kills, inside, taking, overlaps, torn, tokens, longest, .. } = self;
-        let (name, seconds, wait) = (self.protocol.name(), self.lasted.as_secs_f64(), longest / 1_000_000);
+        let (name, seconds, wait) = (self.protocol.name(), self.lasted.as_secs_f64(), longest.1 / 1_000_000);
         let (median, p99, max) = (self.recovery(1, 2), self.recovery(99, 100), self.recovery(1, 1));
         let (Ok(result) | Err(result)) = self.verdict();
         write!(

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use crate::ledger::{Doing, now};
-use crate::worker::Role;
+use crate::ledger::now;
 
 /// How long anything may take. Generous: only a fault gets here.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
@@ -41,11 +40,11 @@ pub(crate) fn is_long(since: u64) -> bool {
 }
 
 /// A process, in words.
-pub(crate) fn tell(role: Role, incarnation: u64, pid: u32, (doing, since): (Doing, u64)) -> String {
+pub(crate) fn tell(who: &str, pid: u32, doing: &str, since: u64) -> String {
     let length = Duration::from_nanos(now().saturating_sub(since));
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = state.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('-');
-    format!("{role:?} {incarnation} (pid {pid}, {state}) is {doing:?} for {length:?}")
+    format!("{who} (pid {pid}, {state}): {doing} for {length:?}")
 }
 
 /// The lines of `/proc/locks` about the files of a directory.

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::ledger::{Doing, Ledger, Life, now};
+use crate::ledger::{Doing, Ledger, Life};
 use crate::library::{self, Taker};
 use crate::oracle::{Stay, visit};
 use crate::planted;
@@ -98,7 +98,9 @@ impl Job {
         let is_cleaned = self.protocol == Protocol::Cleaned;
         let mut way = Way::new(self, !is_cleaned, &mut random)?;
         loop {
-            let held = taken(life, || way.take(&mut random))?;
+            life.begins(Doing::Taking);
+            let held = way.take(life, &mut random)?;
+            life.waited();
             visit(ledger, self.incarnation, held.token(), stay(&mut random))?;
             life.times.fetch_add(1, SeqCst);
             life.begins(Doing::Leaving);
@@ -129,15 +131,6 @@ impl Job {
     fn random(&self) -> StdRng {
         StdRng::seed_from_u64(self.seed ^ self.incarnation.rotate_left(32))
     }
-}
-
-/// Takes a lock, and notes how long that took.
-fn taken(life: &Life, take: impl FnOnce() -> io::Result<Held>) -> io::Result<Held> {
-    let began = now();
-    life.begins(Doing::Taking);
-    let held = take()?;
-    life.longest.fetch_max(now() - began, SeqCst);
-    Ok(held)
 }
 
 fn stay(random: &mut StdRng) -> Stay {
@@ -172,9 +165,9 @@ impl Way {
         Ok(Self::Other(job.protocol, Path::new(&job.directory).join("tortured")))
     }
 
-    fn take(&mut self, random: &mut StdRng) -> io::Result<Held> {
+    fn take(&mut self, life: &Life, random: &mut StdRng) -> io::Result<Held> {
         match self {
-            Self::Ours(taker) => taker.take(random).map(Held::Ours),
+            Self::Ours(taker) => taker.take(life, random).map(Held::Ours),
             Self::Other(protocol, path) => planted::take(*protocol, path).map(Held::Other),
         }
     }
