@@ -1,0 +1,350 @@
+//! The killer: keeps a fleet of workers going, and kills them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tempfile::TempDir;
+
+use crate::ledger::{Doing, Ledger, now};
+use crate::library;
+use crate::protocol::Protocol;
+use crate::watch::{self, BOUND, Watch, is_long};
+use crate::worker::{Job, Role};
+
+/// The longest pause between two kills.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How long the killer lies in wait for somebody to come in, and for how long he lets that one be inside.
+const AMBUSH: Duration = Duration::from_millis(4);
+const MERCY: Duration = Duration::from_micros(15);
+/// How many may be dying at a time.
+const DYING: usize = 32;
+/// How often the killer looks whether one that was killed has ended, when there is nothing else to do.
+const LOOK: Duration = Duration::from_micros(100);
+/// Room for the lives of one second.
+const LIVES_A_SECOND: u64 = 4_000;
+
+/// One protocol under torture.
+pub(crate) struct Phase {
+    /// How the lock is taken.
+    pub(crate) protocol: Protocol,
+    /// When it is enough.
+    pub(crate) until: Until,
+    /// How many workers there are at a time.
+    pub(crate) workers: usize,
+    /// Where chance begins.
+    pub(crate) seed: u64,
+    /// Where the directory of the lock file is made.
+    pub(crate) directory: PathBuf,
+}
+
+/// When it is enough.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    /// After so many kills.
+    Kills(u64),
+    /// After so long.
+    Time(Duration),
+}
+
+/// A phase that is over. All its processes have ended.
+pub(crate) struct Ended {
+    /// What they have left behind.
+    pub(crate) ledger: Ledger,
+    /// How long they lived.
+    pub(crate) lasted: Duration,
+    /// The one that nobody killed before the end.
+    pub(crate) witness: u64,
+    /// Those that removed the file.
+    pub(crate) cleaners: Vec<u64>,
+    /// Files on their way out that are still there after the last cleaning.
+    pub(crate) left: usize,
+}
+
+impl Until {
+    fn is_over(self, kills: u64, started: Instant) -> bool {
+        match self {
+            Self::Kills(number) => kills >= number,
+            Self::Time(length) => started.elapsed() >= length,
+        }
+    }
+
+    fn lives(self, workers: usize) -> usize {
+        let kills = match self {
+            Self::Kills(number) => number,
+            Self::Time(length) => (length.as_secs() + 1) * LIVES_A_SECOND,
+        };
+        // Nobody, the witness, the cleaner.
+        usize::try_from(kills).unwrap_or(usize::MAX).saturating_add(workers + 3)
+    }
+}
+
+impl Phase {
+    /// Lets workers take the lock and kills them until it is enough.
+    ///
+    /// # Errors
+    ///
+    /// When somebody waits for too long, or ends without having been killed. All are dead then.
+    pub(crate) fn run(&self) -> io::Result<Ended> {
+        let directory = self.directory.join(self.protocol.name().replace([' ', ','], "-"));
+        std::fs::create_dir(&directory)?;
+        let mut fleet = Fleet::new(self, directory.clone())?;
+        let started = Instant::now();
+        fleet.start(self.workers)?;
+        let mut watch = Watch::new();
+        while !self.until.is_over(fleet.kills, started) {
+            thread::sleep(PAUSE.mul_f64(fleet.random.random()));
+            fleet.kill_one()?;
+            fleet.reap()?;
+            if watch.is_due() {
+                fleet.look()?;
+            }
+        }
+        let lasted = started.elapsed();
+        fleet.end()?;
+        let left = if self.protocol.is_ours() { left_behind(&directory)? } else { 0 };
+        Ok(Ended {
+            ledger: fleet.ledger,
+            lasted,
+            witness: fleet.witness,
+            cleaners: fleet.cleaners.clone(),
+            left,
+        })
+    }
+}
+
+/// Cleans up, and says what then is still there besides the lock file.
+fn left_behind(directory: &Path) -> io::Result<usize> {
+    library::locks(directory)?.clean("*", Duration::ZERO)?;
+    Ok(std::fs::read_dir(directory)?.count())
+}
+
+/// The processes of a phase. They are killed when it is dropped.
+struct Fleet {
+    job: Job,
+    ledger: Ledger,
+    random: StdRng,
+    alive: Vec<Member>,
+    dying: Vec<Member>,
+    kills: u64,
+    born: u64,
+    witness: u64,
+    cleaners: Vec<u64>,
+    /// Where the ledger is; removed at the end.
+    _place: TempDir,
+}
+
+struct Member {
+    role: Role,
+    incarnation: u64,
+    child: Child,
+    /// When it was started or killed.
+    since: u64,
+}
+
+impl Fleet {
+    fn new(phase: &Phase, directory: PathBuf) -> io::Result<Self> {
+        let place = tempfile::Builder::new().prefix("lockutils-ledger-").tempdir()?;
+        let path = place.path().join("ledger");
+        let ledger = Ledger::make(&path, phase.until.lives(phase.workers))?;
+        let job = Job {
+            role: Role::Worker,
+            protocol: phase.protocol,
+            killer: std::process::id(),
+            incarnation: 0,
+            seed: phase.seed,
+            ledger: path,
+            directory,
+        };
+        Ok(Self {
+            job,
+            ledger,
+            random: StdRng::seed_from_u64(phase.seed),
+            alive: Vec::new(),
+            dying: Vec::new(),
+            kills: 0,
+            born: 0,
+            witness: 0,
+            cleaners: Vec::new(),
+            _place: place,
+        })
+    }
+
+    fn start(&mut self, workers: usize) -> io::Result<()> {
+        self.bear(Role::Witness)?;
+        self.witness = self.born;
+        if self.job.protocol == Protocol::Cleaned {
+            self.bear(Role::Cleaner)?;
+        }
+        (0..workers).try_for_each(|_| self.bear(Role::Worker))
+    }
+
+    fn bear(&mut self, role: Role) -> io::Result<()> {
+        self.born += 1;
+        let incarnation = self.born;
+        if role == Role::Cleaner {
+            self.cleaners.push(incarnation);
+        }
+        self.ledger.life(incarnation)?;
+        let job = Job { role, incarnation, ..self.job.clone() };
+        let child = job.command()?.spawn()?;
+        self.alive.push(Member { role, incarnation, child, since: now() });
+        Ok(())
+    }
+
+    /// Kills somebody, and starts another one in its place.
+    fn kill_one(&mut self) -> io::Result<()> {
+        let at = self.choose();
+        let role = self.alive[at].role;
+        self.kill(at)?;
+        self.kills += 1;
+        self.bear(role)
+    }
+
+    fn kill(&mut self, at: usize) -> io::Result<()> {
+        let mut member = self.alive.swap_remove(at);
+        member.since = now();
+        self.ledger.life(member.incarnation)?.killed.store(member.since, SeqCst);
+        let killed = member.child.kill();
+        self.dying.push(member);
+        killed
+    }
+
+    /// Half of the time the one that is inside.
+    fn choose(&mut self) -> usize {
+        let inside = if self.random.random() { self.holder() } else { None };
+        inside.unwrap_or_else(|| {
+            loop {
+                let at = self.random.random_range(0..self.alive.len());
+                if self.alive[at].role != Role::Witness {
+                    return at;
+                }
+            }
+        })
+    }
+
+    /// Waits for one to come in that may be killed, and a little longer.
+    fn holder(&mut self) -> Option<usize> {
+        let started = Instant::now();
+        let mercy = MERCY.mul_f64(self.random.random());
+        while started.elapsed() < AMBUSH {
+            let holder = self.ledger.head().holder.load(SeqCst);
+            let found = self.alive.iter().position(|member| member.incarnation == holder);
+            if let Some(at) = found.filter(|at| self.alive[*at].role == Role::Worker) {
+                let came = Instant::now();
+                while came.elapsed() < mercy {
+                    std::hint::spin_loop();
+                }
+                return Some(at);
+            }
+            // The workers have hardly more processors than the killer.
+            thread::yield_now();
+        }
+        None
+    }
+
+    /// Buries those that have died; waits for some if there are too many.
+    fn reap(&mut self) -> io::Result<()> {
+        self.bury()?;
+        while self.dying.len() > DYING {
+            thread::sleep(LOOK);
+            self.bury()?;
+        }
+        Ok(())
+    }
+
+    fn bury(&mut self) -> io::Result<()> {
+        for at in (0..self.dying.len()).rev() {
+            if has_ended(&self.dying[at])? {
+                let mut member = self.dying.swap_remove(at);
+                // The note comes before its process number is free: see `oracle`.
+                self.ledger.life(member.incarnation)?.ended.store(now(), SeqCst);
+                member.child.wait()?;
+            } else if is_long(self.dying[at].since) {
+                return Err(io::Error::other(format!(
+                    "killed and does not end: {}",
+                    self.tell(&self.dying[at])
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all who live come on.
+    fn look(&self) -> io::Result<()> {
+        for member in &self.alive {
+            if has_ended(member)? {
+                return Err(io::Error::other(format!("somebody else has killed {}", self.tell(member))));
+            }
+            let since = self.ledger.life(member.incarnation)?.moment().1.max(member.since);
+            if is_long(since) {
+                let all: Vec<String> = self.alive.iter().map(|member| self.tell(member)).collect();
+                let (who, all) = (self.tell(member), all.join("\n  "));
+                let locks = watch::locks(&self.job.directory);
+                return Err(io::Error::other(format!(
+                    "{}: no end within {BOUND:?}: {who}\nall who live:\n  {all}\nthe kernel's locks of the directory:\n{locks}",
+                    self.job.protocol.name()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, member: &Member) -> String {
+        let Member { role, incarnation, child, since } = member;
+        let life = self.ledger.life(*incarnation);
+        let (doing, at) = life.as_ref().map_or((Doing::Starting, 0), |life| life.moment());
+        let way = life.map_or("?", |life| library::way(life.way()));
+        let who = format!("{role:?} {incarnation}");
+        watch::tell(&who, child.id(), &format!("{doing:?} ({way})"), at.max(*since))
+    }
+
+    /// Kills all, and sees them die. These kills are noted like all others.
+    fn end(&mut self) -> io::Result<()> {
+        // It may be at its longest wait.
+        self.ledger.life(self.witness)?.waited();
+        while !self.alive.is_empty() {
+            self.kill(0)?;
+        }
+        while !self.dying.is_empty() {
+            self.bury()?;
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        // What was killed ends, and what cannot be killed has ended. Waiting for it might have no end.
+        for member in &mut self.alive {
+            let _ = member.child.kill();
+        }
+    }
+}
+
+/// Whether a process has ended, which is left as it is.
+///
+/// # Errors
+///
+/// When it was not killed.
+fn has_ended(member: &Member) -> io::Result<bool> {
+    let pid = Pid::from_raw(member.child.id().cast_signed());
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    match waitid(Id::Pid(pid), flags)? {
+        WaitStatus::StillAlive => Ok(false),
+        WaitStatus::Signaled(_, Signal::SIGKILL, _) => Ok(true),
+        status => {
+            let Member { role, incarnation, .. } = member;
+            Err(io::Error::other(format!("{role:?} {incarnation} was not killed, but: {status:?}")))
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What all processes of a phase know together: a mapped file, so that a killed process leaves it as it was at
+//! that moment. It has nothing to do with the lock file.
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::time::{ClockId, clock_gettime};
+
+/// How many sightings are kept; the others are only counted.
+const KEPT: usize = 16;
+
+/// The words that are about the lock. They are 0 at first.
+#[repr(C, align(64))]
+pub(crate) struct Head {
+    /// The incarnation that is inside, or 0: oracle 1.
+    pub(crate) holder: AtomicU64,
+    /// Counted up first when somebody is inside: oracle 2.
+    pub(crate) first: AtomicU64,
+    /// Counted up second, after a pause.
+    pub(crate) second: AtomicU64,
+    /// The highest fencing token that was seen: oracle 3.
+    pub(crate) token: AtomicU64,
+    seen: [AtomicU64; 3],
+    kept: AtomicU64,
+    sightings: [[AtomicU64; 4]; KEPT],
+}
+
+/// What must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// Two were inside together.
+    Overlap,
+    /// The two halves of the counter differ although nobody was killed inside.
+    Torn,
+    /// A fencing token that is not higher than the one before.
+    Token,
+}
+
+/// One time that something wrong was seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sighting {
+    /// What it was.
+    pub(crate) wrong: Wrong,
+    /// The incarnation that saw it.
+    pub(crate) by: u64,
+    /// The incarnation that it met, or what it read.
+    pub(crate) met: u64,
+    /// When.
+    pub(crate) at: u64,
+}
+
+impl Wrong {
+    /// All, in the order of `Head::seen`.
+    const ALL: [Self; 3] = [Self::Overlap, Self::Torn, Self::Token];
+}
+
+/// The life of one process, which has a number that no other ever gets: process numbers come again within a minute.
+/// A line of the cache for each.
+#[repr(C, align(64))]
+pub(crate) struct Life {
+    /// Its process number, written by itself before it first takes the lock.
+    pub(crate) pid: AtomicU64,
+    /// When it was killed; noted just before.
+    pub(crate) killed: AtomicU64,
+    /// It has ended. Noted before the kernel gives its process number free.
+    pub(crate) ended: AtomicU64,
+    /// When the next one came in, if it was killed inside.
+    pub(crate) followed: AtomicU64,
+    /// What it does and since when.
+    moment: AtomicU64,
+    /// How often it had the lock, or removed the file.
+    pub(crate) times: AtomicU64,
+    /// The longest that it waited for the lock, and how.
+    longest: AtomicU64,
+    /// How it takes the lock.
+    way: AtomicU64,
+}
+
+/// How many bits a way to take the lock has.
+const WAY: u32 = 3;
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It has not come to the lock yet.
+    Starting,
+    /// It takes the lock.
+    Taking,
+    /// It is inside.
+    Inside,
+    /// It lets go.
+    Leaving,
+    /// It does something else.
+    Outside,
+}
+
+impl Doing {
+    const ALL: [Self; 5] = [Self::Starting, Self::Taking, Self::Inside, Self::Leaving, Self::Outside];
+}
+
+impl Life {
+    /// From now on it does this.
+    pub(crate) fn begins(&self, doing: Doing) {
+        self.moment.store(now() << 3 | doing as u64, SeqCst);
+    }
+
+    /// It takes the lock in this way, one of at most eight.
+    pub(crate) fn takes(&self, way: u64) {
+        self.way.store(way, SeqCst);
+    }
+
+    /// It has waited for the lock as long as it has been taking it.
+    pub(crate) fn waited(&self) {
+        if let (Doing::Taking, since) = self.moment() {
+            let waited = now().saturating_sub(since);
+            self.longest.fetch_max(waited << WAY | self.way.load(SeqCst), SeqCst);
+        }
+    }
+
+    /// The way of its longest wait, and how many nanoseconds that was.
+    pub(crate) fn longest(&self) -> (u64, u64) {
+        let longest = self.longest.load(SeqCst);
+        (longest & ((1 << WAY) - 1), longest >> WAY)
+    }
+
+    /// The way in which it takes the lock, or did so last.
+    pub(crate) fn way(&self) -> u64 {
+        self.way.load(SeqCst)
+    }
+
+    /// What it does, and since when.
+    pub(crate) fn moment(&self) -> (Doing, u64) {
+        let moment = self.moment.load(SeqCst);
+        let doing = Doing::ALL.into_iter().find(|doing| *doing as u64 == moment & 7);
+        (doing.unwrap_or(Doing::Starting), moment >> 3)
+    }
+}
+
+/// The mapped file. It stays mapped until the process ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Ledger {
+    head: &'static Head,
+    lives: &'static [Life],
+}
+
+impl Ledger {
+    /// Makes one with room for so many lives.
+    pub(crate) fn make(path: &Path, lives: usize) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        let length = size_of::<Head>() + lives * size_of::<Life>();
+        file.set_len(length as u64)?;
+        // The mapping of a file that cannot grow is a fault of the bus only later.
+        file.write_all_at(&[0], length as u64 - 1)?;
+        Self::map(&file)
+    }
+
+    /// Maps one that is there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Self::map(&File::options().read(true).write(true).open(path)?)
+    }
+
+    fn map(file: &File) -> io::Result<Self> {
+        let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        let lives = length.saturating_sub(size_of::<Head>()) / size_of::<Life>();
+        let whole = NonZeroUsize::new(size_of::<Head>() + lives * size_of::<Life>());
+        let whole =
+            whole.filter(|whole| whole.get() == length).ok_or_else(|| io::Error::other("no ledger"))?;
+        // SAFETY: a new mapping, at an address of the kernel's choice, in which nothing else is.
+        let start = unsafe {
+            mmap(None, whole, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, file, 0)?
+        };
+        let head: NonNull<Head> = start.cast();
+        // SAFETY: the file has room for one `Head`, and nobody ever cuts it off; a mapping is aligned to a page; it is
+        // never unmapped; any bits are an `AtomicU64`, and nothing else is in it.
+        let head_ref = unsafe { head.as_ref() };
+        // SAFETY: the same, with room for `lives` behind it; the size of `Head` is a multiple of the alignment of `Life`.
+        let lives = unsafe { std::slice::from_raw_parts(head.add(1).cast::<Life>().as_ptr(), lives) };
+        Ok(Self { head: head_ref, lives })
+    }
+
+    /// The words that are about the lock.
+    pub(crate) fn head(&self) -> &'static Head {
+        self.head
+    }
+
+    /// All lives; the first is nobody's.
+    pub(crate) fn lives(&self) -> &'static [Life] {
+        self.lives
+    }
+
+    /// The life of one incarnation.
+    pub(crate) fn life(&self, incarnation: u64) -> io::Result<&'static Life> {
+        let at = usize::try_from(incarnation).map_err(io::Error::other)?;
+        self.lives
+            .get(at)
+            .ok_or_else(|| io::Error::other(format!("the ledger has no room for {incarnation}")))
+    }
+}
+
+impl Head {
+    /// Notes that something is wrong.
+    pub(crate) fn accuse(&self, wrong: Wrong, by: u64, met: u64) {
+        self.seen[wrong as usize].fetch_add(1, SeqCst);
+        let at = usize::try_from(self.kept.fetch_add(1, SeqCst)).unwrap_or(KEPT);
+        if let Some(kept) = self.sightings.get(at) {
+            for (word, value) in kept.iter().zip([wrong as u64, by, met, now()]) {
+                word.store(value, SeqCst);
+            }
+        }
+    }
+
+    /// How often it was seen.
+    pub(crate) fn seen(&self, wrong: Wrong) -> u64 {
+        self.seen[wrong as usize].load(SeqCst)
+    }
+
+    /// The first sightings.
+    pub(crate) fn sightings(&self) -> Vec<Sighting> {
+        let number = usize::try_from(self.kept.load(SeqCst)).unwrap_or(KEPT).min(KEPT);
+        let read = |words: &[AtomicU64; 4]| {
+            let [wrong, by, met, at] = [0, 1, 2, 3].map(|word| words[word].load(SeqCst));
+            let wrong = Wrong::ALL.into_iter().find(|known| *known as u64 == wrong).unwrap_or(Wrong::Overlap);
+            Sighting { wrong, by, met, at }
+        };
+        self.sightings[..number].iter().map(read).collect()
+    }
+}
+
+/// The monotonic clock that all processes share, in nanoseconds.
+pub(crate) fn now() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
+    time.tv_sec().cast_unsigned() * 1_000_000_000 + time.tv_nsec().cast_unsigned()
+}

@@ -1,0 +1,54 @@
+//! What the user asks for.
+
+use std::env;
+use std::path::PathBuf;
+
+const USAGE: &str = "torture [--kills N] [--workers N] [--seed S] [--directory DIR] [--seconds-control S]";
+
+/// The arguments.
+pub(crate) struct Options {
+    /// So many workers are killed while lockutils keeps them apart.
+    pub(crate) kills: u64,
+    /// So many workers there are at a time that may be killed.
+    pub(crate) workers: usize,
+    /// All that is random comes from it, but for what the scheduler does.
+    pub(crate) seed: u64,
+    /// Where the lock files are, in a directory of their own.
+    pub(crate) directory: PathBuf,
+    /// How long each protocol runs that is there to test this program.
+    pub(crate) seconds_control: u64,
+}
+
+impl Options {
+    /// Reads them.
+    pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
+        let mut options = Self {
+            kills: 10_000,
+            workers: 6,
+            seed: rand::random(),
+            directory: env::temp_dir(),
+            seconds_control: 3,
+        };
+        for pair in words.chunks(2) {
+            let [key, value] = pair else { return Err(format!("{} needs a value: {USAGE}", pair[0])) };
+            options.set(key, value)?;
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let number = || match value.parse() {
+            Ok(0) | Err(_) => Err(format!("{key} needs a number above 0, not {value:?}")),
+            Ok(number) => Ok(number),
+        };
+        match key {
+            "--kills" => self.kills = number()?,
+            "--workers" => self.workers = usize::try_from(number()?).map_err(|error| error.to_string())?,
+            "--seed" => self.seed = number()?,
+            "--directory" => self.directory = value.into(),
+            "--seconds-control" => self.seconds_control = number()?,
+            _ => return Err(format!("{key:?} is not known: {USAGE}")),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! Protocols that are not of this crate: two that are sound, and three with a fault that is often made.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::thread;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use crate::protocol::Protocol;
+
+/// What is held: the locked file, or a file that says it all by being there.
+pub(crate) struct Held(#[expect(dead_code, reason = "held for its drop")] Option<Flock<File>>);
+
+/// Waits for the lock.
+pub(crate) fn take(protocol: Protocol, path: &Path) -> io::Result<Held> {
+    if protocol == Protocol::BreakStale {
+        return make_pid_file(path).map(|()| Held(None));
+    }
+    loop {
+        let file = locked(path)?;
+        if protocol != Protocol::RemoveAndLook || is_current(&file, path)? {
+            return Ok(Held(Some(file)));
+        }
+    }
+}
+
+/// Lets go.
+pub(crate) fn release(protocol: Protocol, path: &Path, held: Held) -> io::Result<()> {
+    match protocol {
+        Protocol::RemoveAfter => {
+            drop(held);
+            remove(path)
+        }
+        Protocol::RemoveUnder | Protocol::RemoveAndLook | Protocol::BreakStale => {
+            let removed = remove(path);
+            drop(held);
+            removed
+        }
+        _ => Ok(()),
+    }
+}
+
+fn locked(path: &Path) -> io::Result<Flock<File>> {
+    let file = File::options().write(true).create(true).truncate(false).open(path)?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
+}
+
+fn is_current(file: &File, path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(there) => Ok(there.ino() == file.metadata()?.ino()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Somebody else may have been faster: that is the fault, where it is one.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn make_pid_file(path: &Path) -> io::Result<()> {
+    loop {
+        match File::options().write(true).create_new(true).open(path) {
+            Ok(mut file) => return write!(file, "{}", std::process::id()),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) if is_stale(path) => remove(path)?,
+            Err(_) => thread::yield_now(),
+        }
+    }
+}
+
+/// Whether the process in the file has ended. The file of one that was killed before it could write is stale too.
+fn is_stale(path: &Path) -> bool {
+    let Ok(content) = fs::read_to_string(path) else { return false };
+    content.parse().map_or(true, |pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+}
