@@ -141,7 +141,8 @@ impl Life {
         if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) {
             return Self::read(&stat).unwrap_or(Self::Hidden);
         }
-        let Ok(pid) = i32::try_from(pid) else { return Self::Gone };
+        // 0 would be the group of this process.
+        let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return Self::Gone };
         if matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)) { Self::Gone } else { Self::Hidden }
     }
 
@@ -184,7 +185,7 @@ mod tests {
         assert!(started > 0 && Life::of(std::process::id()).may_be(started));
         assert!(!Life::of(std::process::id()).may_be(started + 1));
         // There are no processes of these numbers: the kernel gives fewer.
-        for none in [0x7fff_ffff, u32::MAX] {
+        for none in [0, 0x7fff_ffff, u32::MAX] {
             assert_eq!(Life::of(none), Life::Gone);
         }
     }

@@ -175,7 +175,7 @@ fn an_old_file_in_a_read_only_directory_can_be_locked() {
 #[test]
 fn a_directory_need_not_be_readable() {
     let place = Place::new("a_directory_need_not_be_readable");
-    set_mode(place.path(), 0o333);
+    set_mode(place.path(), 0o1333);
     let line = place.helper(&["as-nobody", "take", "job"]).line();
     set_mode(place.path(), 0o755);
     assert_eq!(line, "held");
