@@ -1,6 +1,7 @@
 //! A lock directory of a test's own.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -171,8 +172,8 @@ impl Place {
     }
 
     /// How many wait in the kernel for a lock on the file, of whatever kind: the lines with an arrow of
-    /// `/proc/locks`. That is read in pieces, and what changes meanwhile may be seen twice or not at all: what
-    /// is seen twice running is true.
+    /// `/proc/locks`. That comes in pieces, and what changes meanwhile may be seen twice or not at all: what is
+    /// seen twice running is true.
     ///
     /// # Panics
     ///
@@ -190,7 +191,7 @@ impl Place {
 
     fn waiters_seen(&self, name: &str) -> usize {
         let Ok(file) = fs::metadata(self.file(name)) else { return 0 };
-        let locks = fs::read_to_string("/proc/locks").expect("/proc/locks can be read");
+        let locks = kernel_locks().expect("/proc/locks can be read");
         let device = file.dev();
         let file =
             format!(" {:02x}:{:02x}:{} ", nix::libc::major(device), nix::libc::minor(device), file.ino());
@@ -208,6 +209,18 @@ impl Place {
     pub fn is_open_in(&self, name: &str, child: &Child) {
         let path = self.file(name);
         eventually(&format!("{name} is open in the process"), || has_open(child, &path));
+    }
+}
+
+/// `/proc/locks`, in the largest pieces that the kernel gives. `read_to_string` begins with pieces of less than a
+/// line, and between two of them a line is missed whenever one before it goes.
+fn kernel_locks() -> io::Result<String> {
+    let (mut file, mut text, mut piece) = (File::open("/proc/locks")?, Vec::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return String::from_utf8(text).map_err(io::Error::other),
+            length => text.extend_from_slice(&piece[..length]),
+        }
     }
 }
 
