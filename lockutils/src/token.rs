@@ -9,12 +9,17 @@ use std::sync::atomic::{
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A token that is larger than all that this process has drawn, and at least `least`.
+/// Larger than this none is drawn, until the year 2262; so what is larger was not drawn by anybody.
+pub(crate) const LARGEST: u64 = i64::MAX as u64;
+
+/// A token that is larger than all that this process has drawn by the clock, and at least `least`. That one is a
+/// matter of one lock: others do not learn of it.
 pub(crate) fn next(least: u64) -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let wanted = now().max(least);
-    let drawn = LAST.fetch_update(AcqRel, Acquire, |last| Some(last.saturating_add(1).max(wanted)));
-    drawn.map_or(wanted, |before| before.saturating_add(1).max(wanted))
+    let now = now();
+    let after = |last: u64| last.saturating_add(1).max(now);
+    let drawn = LAST.fetch_update(AcqRel, Acquire, |last| Some(after(last))).map_or(now, after);
+    drawn.max(least)
 }
 
 fn now() -> u64 {
@@ -29,10 +34,13 @@ mod tests {
     #[test]
     fn tokens_grow() {
         let first = next(0);
-        let later = next(first + 1_000_000_000_000);
-        assert_eq!(later, first + 1_000_000_000_000, "one who knows of a larger one");
+        assert_eq!(
+            next(first + 1_000_000_000_000),
+            first + 1_000_000_000_000,
+            "one who knows of a larger one"
+        );
         let tokens: Vec<u64> = (0..1000).map(|_| next(0)).collect();
-        assert!(tokens[0] > later, "ahead of the clock");
-        assert!(tokens.is_sorted_by(|one, next| one < next));
+        assert!(tokens[0] > first && tokens.is_sorted_by(|one, next| one < next));
+        assert!(tokens[999] < first + 1_000_000_000_000, "the larger one is nobody else's");
     }
 }

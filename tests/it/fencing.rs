@@ -122,6 +122,31 @@ fn a_token_ahead_of_the_clock_is_gone_on_from() {
     assert_eq!(tokens, [ahead + 1, ahead + 2, ahead + 3]);
 }
 
+/// A token that nobody can have drawn is not believed, and what one file knows is no matter of others.
+#[test]
+fn an_absurd_token_spoils_nothing() {
+    let place = Place::new("an_absurd_token_spoils_nothing");
+    let ahead = 9_000_000_000_000_000_000_u64;
+    for stored in [u64::MAX, ahead] {
+        fs::write(place.file("job"), format!("lockutils 1 free token={stored:020}\n")).expect("written");
+        let mut tokens: Vec<u64> = Vec::new();
+        for _ in 0..3 {
+            tokens.push(place.lock("job").acquire().expect("free").fencing_token());
+        }
+        assert!(tokens.is_sorted_by(|one, next| one < next), "{tokens:?}");
+        assert_eq!(tokens[0] > ahead, stored == ahead, "{tokens:?}");
+        let others = [place.lock("other"), own().lock("job")];
+        assert!(others.iter().all(|lock| lock.acquire().expect("free").fencing_token() < ahead));
+    }
+    // Within one process, what the file knows counts for those who do not use it, too.
+    let keeper = place.lock("job");
+    (0..2).for_each(|_| drop(keeper.acquire().expect("free")));
+    let between = keeper.acquire().expect("free").fencing_token();
+    assert!(
+        keeper.clone().internal().lock_path(place.path()).acquire().expect("free").fencing_token() > between
+    );
+}
+
 #[test]
 fn all_of_several_locks_have_tokens() {
     let place = Place::new("all_of_several_locks_have_tokens");

@@ -8,7 +8,7 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
@@ -311,15 +311,25 @@ pub(super) struct Seen {
     pub(super) is_flock: bool,
 }
 
-/// The locks of `/proc/locks` (proc(5)) on this file whose processes can be seen from here. The kernel shows that
-/// file in pieces, and what changes in between may be missed: so nothing is nothing only the second time.
+/// The locks of `/proc/locks` (proc(5)) on this file whose processes can be seen from here. The kernel shows that file in
+/// pieces, and what changes in between may be missed or seen twice: what is seen twice running is believed.
 pub(super) fn seen(id: FileId) -> io::Result<Vec<Seen>> {
-    let seen = seen_once(id)?;
-    if seen.is_empty() { seen_once(id) } else { Ok(seen) }
+    let mut seen = seen_once(id)?;
+    for _ in 0..LOOKS {
+        let again = seen_once(id)?;
+        if again == seen {
+            break;
+        }
+        seen = again;
+    }
+    Ok(seen)
 }
 
+/// How often two looks may differ.
+const LOOKS: u32 = 10;
+
 fn seen_once(id: FileId) -> io::Result<Vec<Seen>> {
-    let locks = std::fs::read_to_string("/proc/locks")?;
+    let locks = proc_locks()?;
     let file = format!("{:02x}:{:02x}:{}", libc::major(id.device), libc::minor(id.device), id.inode);
     // `1: FLOCK  ADVISORY  WRITE 4711 fe:00:11034782 0 EOF`; who waits has an arrow in second place.
     let held = |line: &str| {
@@ -331,8 +341,20 @@ fn seen_once(id: FileId) -> io::Result<Vec<Seen>> {
     Ok(locks.lines().filter_map(held).collect())
 }
 
-/// Takes a permit, and for the first one of this descriptor also the `flock`, which permits share. Nothing new is held
-/// otherwise.
+/// In pieces as large as the kernel gives them, which is a page: a reader with a small buffer would miss much more, since
+/// a line that goes between two pieces makes the kernel pass over the one behind it.
+fn proc_locks() -> io::Result<String> {
+    let (mut file, mut all, mut piece) = (File::open("/proc/locks")?, Vec::new(), vec![0; 1 << 16]);
+    loop {
+        match retried_io(|| file.read(&mut piece))? {
+            0 => return Ok(String::from_utf8_lossy(&all).into_owned()),
+            length => all.extend_from_slice(&piece[..length]),
+        }
+    }
+}
+
+/// Takes a permit, and for the first one of this descriptor also the `flock`, which permits share. Nothing new is
+/// held otherwise.
 pub(super) fn try_permit(file: &File, permit: Range, is_first: bool) -> io::Result<bool> {
     if !range::try_lock(file, permit, Sharing::Alone)? {
         return Ok(false);

@@ -32,7 +32,8 @@ impl Directory {
             Looked::At(opened) => {
                 let Some(claims) = Claims::on(&opened)? else { return Ok(Vec::new()) };
                 // What cannot be read is not known.
-                let record = opened.record().ok().flatten().filter(|record| record.is_held);
+                let record = opened.record().ok().flatten();
+                let record = record.filter(|record| record.is_held && record.is_whole);
                 Ok(claims.of(record))
             }
         }

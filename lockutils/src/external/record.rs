@@ -22,6 +22,7 @@ use std::panic::Location;
 use std::time::SystemTime;
 
 use crate::process::Identity;
+use crate::token::LARGEST;
 
 /// How long a record is.
 pub(super) const LENGTH: usize = 512;
@@ -42,6 +43,8 @@ pub(crate) struct Taker {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) is_held: bool,
+    /// It was read to its end: a part of a number would be that of somebody else.
+    pub(crate) is_whole: bool,
     pub(crate) token: Option<u64>,
     pub(crate) process: Identity,
     pub(crate) thread: Option<String>,
@@ -73,7 +76,7 @@ impl Content {
 /// The token of a first line whose beginning has been read.
 fn token(rest: &[u8]) -> Option<u64> {
     let line = rest.split(|byte| *byte == b'\n').next()?;
-    str::from_utf8(line).ok()?.split_once("token=")?.1.trim().parse().ok()
+    str::from_utf8(line).ok()?.split_once("token=")?.1.trim().parse().ok().filter(|token| *token <= LARGEST)
 }
 
 /// A record that fills `buffer`.
@@ -156,7 +159,11 @@ impl Record {
             "thread" | "in" => self.thread = text(),
             "function" => self.function = text(),
             "at" => self.place = text(),
-            "since" => self.since = humantime::parse_rfc3339(value).ok(),
+            // The last one.
+            "since" => {
+                self.is_whole = self.process.pid > 0;
+                self.since = humantime::parse_rfc3339(value).ok();
+            }
             _ => {}
         }
     }
@@ -223,11 +230,11 @@ mod tests {
         let long: &'static str = "ü".repeat(600).leak();
         let lines = "a\nb\u{1}".repeat(200).leak();
         for text in [long, lines] {
-            let buffer = written(u64::MAX, &taker(text));
+            let buffer = written(LARGEST, &taker(text));
             let shown = String::from_utf8_lossy(&buffer).into_owned();
             assert!(shown.contains("since 1970-01-01T00:00:00.000Z\n"), "{shown}");
             let record = Record::parse(&buffer).expect("a record");
-            assert_eq!(record.token, Some(u64::MAX));
+            assert_eq!((record.token, record.is_whole), (Some(LARGEST), true));
             assert!(record.function.is_some_and(|function| !function.contains('\n')));
         }
     }
@@ -264,6 +271,7 @@ mod tests {
             let record = Record::parse(&changed).expect("it begins as one");
             assert_eq!(record.is_held, changed[MAGIC.len()..].starts_with(b"held"));
         }
+        assert_eq!(Content::of(format!("{MAGIC}held token={}\n", u64::MAX).as_bytes()), Content::Ours(0));
         for strange in [
             "pid -1 started 99999999999999999999999",
             "pid",

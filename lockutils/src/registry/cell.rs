@@ -183,7 +183,8 @@ impl Cell {
         if known != 0 {
             return known;
         }
-        let drawn = token::next(0);
+        let of_file = self.file.get().map_or(0, |file| file.token());
+        let drawn = token::next(of_file.saturating_add(1));
         self.holder.token.compare_exchange(0, drawn, AcqRel, Acquire).map_or_else(|there| there, |_| drawn)
     }
 
