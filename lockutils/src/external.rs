@@ -141,7 +141,7 @@ impl LockFile {
 
     fn try_lock(&self, sharing: Sharing, fair: bool, taker: &Taker) -> Result<bool, Error> {
         let mut state = self.own();
-        if state.joins(sharing) {
+        if state.joins(sharing, fair) {
             return Ok(true);
         }
         loop {
@@ -210,7 +210,7 @@ impl LockFile {
 
     /// One more reader, where readers have the file by now.
     fn joins(&self, sharing: Sharing) -> bool {
-        sharing == Sharing::Shared && self.own().joins(sharing)
+        sharing == Sharing::Shared && self.own().joins(sharing, true)
     }
 
     /// Takes over a descriptor that has been locked. Says whether the path still leads to it, which need not be
@@ -296,7 +296,7 @@ impl LockFile {
         self.own().holders > 0
     }
 
-    /// Once more for the one who has the file alone.
+    /// Once more for one who has the file: alone, or as a reader that reads already.
     pub(crate) fn reenter(&self) -> bool {
         let mut state = self.own();
         let held = state.holders > 0;
@@ -369,11 +369,11 @@ impl State {
     }
 
     /// One more reader, where readers have the file and no writer of another process waits for them to end.
-    fn joins(&mut self, sharing: Sharing) -> bool {
+    fn joins(&mut self, sharing: Sharing, fair: bool) -> bool {
         let joins = sharing == Sharing::Shared
             && self.holders > 0
             // What cannot be seen now is seen by the wait that comes next.
-            && !self.would_overtake(sharing, false).unwrap_or(true);
+            && !self.would_overtake(sharing, fair).unwrap_or(true);
         self.holders += u32::from(joins);
         joins
     }

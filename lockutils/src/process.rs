@@ -21,8 +21,6 @@ use once_cell::sync::OnceCell;
 pub(crate) struct ProcessId(u64);
 
 impl ProcessId {
-    pub(crate) const NONE: Self = Self(0);
-
     /// That of the calling process: a look into memory that the kernel wipes when it forks (madvise(2),
     /// `MADV_WIPEONFORK`), or its pid where there is no such memory.
     #[inline]
@@ -68,6 +66,47 @@ fn renew(word: &AtomicU64) -> u64 {
     }
 }
 
+/// Something that each process has for itself, made when it is first needed there.
+///
+/// A forked child does not look at what its parent has: a thread that the fork has left behind may hold its locks. So
+/// this has no lock, and what was made stays: a small value for each fork that goes on to take locks.
+pub(crate) struct PerProcess<T: 'static>(AtomicPtr<(ProcessId, T)>);
+
+impl<T> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    pub(crate) fn get(&self, make: impl FnOnce() -> T) -> &'static T {
+        match self.try_get(|| Ok::<_, std::convert::Infallible>(make())) {
+            Ok(value) => value,
+        }
+    }
+
+    /// The same if it can be made. Two threads may make one each at once; one of them is dropped.
+    pub(crate) fn try_get<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&'static T, E> {
+        let me = ProcessId::current();
+        let before = self.0.load(Acquire);
+        // SAFETY: null, or a box that was leaked below.
+        if let Some((process, there)) = unsafe { before.as_ref() }
+            && *process == me
+        {
+            return Ok(there);
+        }
+        let new = Box::into_raw(Box::new((me, make()?)));
+        match self.0.compare_exchange(before, new, AcqRel, Acquire) {
+            // SAFETY: it came from a box a few lines ago, and nobody drops what stands in `self`.
+            Ok(_) => Ok(unsafe { &(*new).1 }),
+            Err(there) => {
+                // SAFETY: it came from a box a few lines ago, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(new) });
+                // SAFETY: another thread of this process has leaked it: it replaced what was there before.
+                Ok(unsafe { &(*there).1 })
+            }
+        }
+    }
+}
+
 /// What is known of a process, and what tells it from all others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -82,20 +121,10 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// That of the calling process. It is read once; a forked child reads its own. This may leak a small value for each
-    /// fork that goes on to take locks: a lock here could be held by a thread that a fork has left behind.
+    /// That of the calling process, which is read once.
     pub(crate) fn current() -> &'static Self {
-        static KNOWN: AtomicPtr<(ProcessId, Identity)> = AtomicPtr::new(ptr::null_mut());
-        let me = ProcessId::current();
-        // SAFETY: null, or a box that was leaked below.
-        match unsafe { KNOWN.load(Acquire).as_ref() } {
-            Some((process, identity)) if *process == me => identity,
-            _ => {
-                let known = Box::leak(Box::new((me, Self::read())));
-                KNOWN.store(known, std::sync::atomic::Ordering::Release);
-                &known.1
-            }
-        }
+        static KNOWN: PerProcess<Identity> = PerProcess::new();
+        KNOWN.get(Self::read)
     }
 
     fn read() -> Self {
@@ -201,7 +230,7 @@ mod tests {
     #[test]
     fn a_process_keeps_its_number() {
         let here = ProcessId::current();
-        assert_ne!(here, ProcessId::NONE);
+        assert_ne!(here.0, 0);
         assert_eq!(std::thread::spawn(ProcessId::current).join().expect("no panic"), here);
     }
 }

@@ -71,6 +71,28 @@ fn those_who_share_have_the_token_of_the_writer_before_them() {
     }
 }
 
+/// Where nobody has written yet, those who share agree on a token all the same, also with other processes.
+#[test]
+fn those_who_share_a_new_file_have_one_token() {
+    let place = Place::new("those_who_share_a_new_file_have_one_token");
+    let other =
+        lockutils::Locks::new(lockutils::Config::new().lock_path(place.path())).expect("a configuration");
+    let take = |locks: &lockutils::Locks, name: &str| {
+        let lock = if name == "read" { locks.lock(name).read() } else { locks.semaphore(name, 2) };
+        lock.external().acquire().expect("shared")
+    };
+    for name in ["read", "permit"] {
+        let (here, there) = (take(place.locks(), name), take(&other, name));
+        assert_eq!(here.fencing_token(), there.fencing_token(), "{name}");
+        let fence = Fence::new();
+        for guard in [&here, &there, &here] {
+            fence.check(guard.fencing_token()).expect("they hold it together");
+        }
+        drop((here, there));
+        assert!(place.lock(name).acquire().expect("free").fencing_token() > fence.highest());
+    }
+}
+
 #[test]
 fn a_reader_of_a_new_file_comes_before_the_next_writer() {
     let place = Place::new("a_reader_of_a_new_file_comes_before_the_next_writer");

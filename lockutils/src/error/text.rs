@@ -182,7 +182,7 @@ impl fmt::Display for Wait {
             Some((None, held)) => write!(f, "; {who} has held it for {}", Seconds(*held)),
             None if self.external => match &self.file_holder {
                 Some(holder) => write!(f, "; its file is held by {holder}"),
-                None => f.write_str("; its file was let go a moment ago"),
+                None => f.write_str("; its file was let go a moment ago, or is held where it cannot be seen"),
             },
             None => write!(f, "; {}", self.others),
         }

@@ -18,12 +18,15 @@ use super::Sharing;
 use super::file::{self, FileId, Seen, Step, Unopened, Want};
 use super::filesystem::{self, Rules};
 use super::queue;
+use super::range::{self, Range};
 use super::record::{self, Content, Record, Taker};
 use super::wait::Errand;
 use crate::error::{Error, Kind};
 use crate::process::ProcessId;
 use crate::token;
 
+/// How often one looks whether the first token may be written.
+const ATTEMPTS_AT_TOKEN: u32 = 200;
 /// How often a directory that vanishes is made again before that is an error.
 const ATTEMPTS: u32 = 3;
 
@@ -220,8 +223,8 @@ impl Opened {
         if !self.is_mine() {
             return Ok(());
         }
-        file::unlock_after(&self.file, || self.clear(token))
-            .map_err(|error| Error::io_at("unlock", self.path(), error))
+        let clear = || self.clear(token);
+        file::unlock_after(&self.file, clear).map_err(|error| Error::io_at("unlock", self.path(), error))
     }
 
     /// The last token that was kept in the file, or 0; `None` if its content is not ours.
@@ -239,23 +242,49 @@ impl Opened {
         self.token().map(|token| token.is_some())
     }
 
-    /// A reader's token: that of the last writer, or one of the clock if the file knows none.
+    /// The token of those who share: that of the last writer. Where there was none, the first who shares draws one and
+    /// keeps it in the file, so that all have the same.
     pub(super) fn shared_token(&self) -> u64 {
-        self.token().ok().flatten().filter(|token| *token > 0).unwrap_or_else(|| token::next(0))
+        match self.token() {
+            Ok(Some(token)) if token > 0 => token,
+            Ok(Some(_)) if !self.place.is_linked.load(Relaxed) => {
+                self.first_token().unwrap_or_else(|_| token::next(0))
+            }
+            _ => token::next(0),
+        }
     }
 
-    /// Makes sure that there is a record to be rung by [`ring`](Self::ring). All who do this at once write the same.
-    pub(super) fn prepare_ring(&self) {
-        let mut byte = [0];
-        if !self.place.is_linked.load(Relaxed) && matches!(file::read(&self.file, &mut byte), Ok(0)) {
-            self.clear(0);
+    /// One after the other, so that the first one writes and the others read. Those who share the whole file and know
+    /// nothing of tokens are not waited for: then everybody's own clock has to do.
+    fn first_token(&self) -> io::Result<u64> {
+        for _ in 0..ATTEMPTS_AT_TOKEN {
+            if range::try_lock(&self.file, Range::TOKEN, Sharing::Alone)? {
+                let token = self.token_or_new();
+                range::unlock(&self.file, Range::TOKEN)?;
+                return token;
+            }
+            // Whoever has it needs two system calls more.
+            std::thread::yield_now();
         }
+        self.token().map(|token| token.filter(|token| *token > 0).unwrap_or_else(|| token::next(0)))
+    }
+
+    fn token_or_new(&self) -> io::Result<u64> {
+        Ok(match self.token()? {
+            Some(token) if token > 0 => token,
+            _ => {
+                let token = token::next(0);
+                self.write_free(token);
+                token
+            }
+        })
     }
 
     /// Wakes those who watch the file, after something in it was let go: writes the last byte of the record, which is
     /// always the same. A file that is not ours is opened and closed, which they see too.
     pub(super) fn ring(&self) {
-        let is_record = self.record().is_ok_and(|record| record.is_some());
+        let is_record = matches!(self.token(), Ok(Some(_)))
+            && file::length(&self.file).is_ok_and(|length| length >= record::LENGTH as u64);
         if !is_record || file::write_at(&self.file, b"\n", record::LENGTH - 1).is_err() {
             let _ = File::open(&self.place.path);
         }
@@ -280,8 +309,15 @@ impl Opened {
         (token, noted)
     }
 
-    /// Takes the note back, and keeps the token. Whoever watches the file is woken.
+    /// Takes the note back, and keeps the token. Whoever watches the file is woken. What somebody else has written
+    /// meanwhile stays.
     pub(super) fn clear(&self, token: u64) {
+        if matches!(self.token(), Ok(Some(there)) if there == token) {
+            self.write_free(token);
+        }
+    }
+
+    fn write_free(&self, token: u64) {
         let mut buffer = [0; record::LENGTH];
         record::free(&mut buffer, token);
         // A note that stays names somebody who does not have the lock, which is seen by all who read it.

@@ -129,6 +129,10 @@ pub(super) fn write(file: &File, content: &[u8]) -> io::Result<()> {
     file.write_all_at(content, 0)
 }
 
+pub(super) fn length(file: &File) -> io::Result<u64> {
+    file.metadata().map(|data| data.len())
+}
+
 /// Writes so far behind the beginning.
 pub(super) fn write_at(file: &File, content: &[u8], offset: usize) -> io::Result<()> {
     file.write_all_at(content, offset as u64)
@@ -225,15 +229,13 @@ pub(super) enum Step {
     Queue(Place),
     /// It has the record lock, and waits for `flock` next.
     Record,
-    /// It is the first in the queue, and nobody has the lock but for permits.
-    First,
 }
 
 /// What is waited for in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
     Lock(Sharing),
-    /// To be the first in the queue, when nobody has the lock but for permits.
+    /// To be the first in the queue, when nobody has the lock but for permits; with the `flock` that those share.
     First,
 }
 
@@ -262,16 +264,17 @@ fn lock_in_steps(file: &File, want: Want, wanted: impl Fn(Step) -> bool) -> io::
     if !wanted(Step::Queue(place)) {
         queue::leave(file)?;
     }
-    let Want::Lock(sharing) = want else {
-        range::lock(file, place.and_first(), Sharing::Alone)?;
-        return Ok(wanted(Step::First));
+    let (range, flocked) = match want {
+        Want::Lock(sharing) => (place.and_lock(), sharing),
+        // Permits share the `flock`: whoever has it alone is waited for here.
+        Want::First => (place.and_first(), Sharing::Shared),
     };
-    range::lock(file, place.and_lock(), sharing)?;
+    range::lock(file, range, want.sharing())?;
     if !wanted(Step::Record) {
         return Ok(false);
     }
-    flock(file, sharing)?;
-    if sharing == Sharing::Shared {
+    flock(file, flocked)?;
+    if want == Want::Lock(Sharing::Shared) {
         // Somebody who wants to write may want a place that this one has by now.
         queue::leave(file)?;
     }

@@ -127,13 +127,13 @@ impl State {
             Ok((true, None)) => {}
             other => {
                 self.permits.pop();
-                self.take_back(taken)?;
+                // Somebody may have seen it taken.
+                self.let_go_of(taken)?;
                 let (is_current, agreed) = other?;
                 return Ok(agreed.filter(|_| is_current).map_or(Tried::Elsewhere, Tried::Mismatch));
             }
         }
         if is_first {
-            opened.prepare_ring();
             self.token = opened.shared_token();
         }
         self.holders += 1;

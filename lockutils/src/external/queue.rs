@@ -76,14 +76,12 @@ pub(super) fn leave(file: &File) -> io::Result<()> {
 /// somebody has more: time namespaces and reboots of containers set clocks apart. `None`: the whole file is taken.
 fn behind_all(file: &File) -> io::Result<Option<libc::off_t>> {
     let mut place = now()?;
-    let mut step = 1;
     while place < Range::LAST {
         match range::conflict(file, Range::places_from(place), Sharing::Alone)? {
             None => return Ok(Some(place)),
             Some(conflict) if conflict.is_endless => return Ok(None),
-            Some(_) => place += step,
+            Some(conflict) => place = conflict.next_place(),
         }
-        step *= 2;
     }
     Ok(None)
 }

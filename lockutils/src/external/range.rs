@@ -4,7 +4,8 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 to 2^62 | the lock |
+//! | 0 | who has it may write the first token |
+//! | 1 to 2^62 | the lock |
 //! | 2^61 + 2^20 p + n | in there: permit n of a [semaphore](super::permits) with p permits |
 //! | 2^62 + n | place n of the [queue](super::queue) |
 //!
@@ -40,7 +41,8 @@ impl Range {
     /// The highest place but one; nobody's clock gets there.
     pub(super) const LAST: libc::off_t = (1 << 61) - 1;
 
-    pub(super) const LOCK: Self = Self { start: 0, length: Self::FIRST_PLACE };
+    pub(super) const LOCK: Self = Self { start: 1, length: Self::FIRST_PLACE - 1 };
+    pub(super) const TOKEN: Self = Self { start: 0, length: 1 };
     pub(super) const QUEUE: Self = Self { start: Self::FIRST_PLACE, length: 0 };
     pub(super) const ALL: Self = Self { start: 0, length: 0 };
 
@@ -56,7 +58,7 @@ impl Range {
 
     /// The lock and the places of the queue up to this one.
     pub(super) fn up_to(number: libc::off_t) -> Self {
-        Self { start: 0, length: Self::FIRST_PLACE + number + 1 }
+        Self { start: 1, length: Self::FIRST_PLACE + number }
     }
 
     /// The places of the queue up to this one, and a byte of the lock that no permit is on: what meets everybody
@@ -125,9 +127,15 @@ pub(super) struct Conflict {
     /// It reaches to the end of all files.
     pub(super) is_endless: bool,
     start: libc::off_t,
+    length: libc::off_t,
 }
 
 impl Conflict {
+    /// The first place of the queue behind it.
+    pub(super) fn next_place(self) -> libc::off_t {
+        self.start + self.length - Range::FIRST_PLACE
+    }
+
     /// How many permits the semaphore has of which this is one; `None` if it is something else.
     pub(super) fn permits(self) -> Option<u32> {
         let from = self.start.checked_sub(Range::FIRST_PERMIT).filter(|from| *from >= 0)?;
@@ -143,5 +151,5 @@ pub(super) fn conflict(file: &File, range: Range, sharing: Sharing) -> io::Resul
         return Ok(None);
     }
     let pid = u32::try_from(probe.l_pid).ok().filter(|pid| *pid > 0);
-    Ok(Some(Conflict { pid, is_endless: probe.l_len == 0, start: probe.l_start }))
+    Ok(Some(Conflict { pid, is_endless: probe.l_len == 0, start: probe.l_start, length: probe.l_len }))
 }

@@ -63,15 +63,25 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// Of the first [`HEAD`] bytes of a file, or fewer if it has no more.
+    /// Of the first [`HEAD`] bytes of a file, or fewer if it has no more. Only a whole first line is a record: what people
+    /// write does not look like that.
     pub(super) fn of(head: &[u8]) -> Self {
-        match head.strip_prefix(MAGIC.as_bytes()) {
-            Some(rest) => Self::Ours(token(rest).unwrap_or(0)),
-            None if head.is_empty() => Self::Ours(0),
-            None => Self::Foreign,
+        if head.is_empty() {
+            return Self::Ours(0);
         }
+        let rest =
+            head.strip_prefix(MAGIC.as_bytes()).filter(|_| head.len() == HEAD && head.ends_with(b"\n"));
+        let rest = rest.filter(|rest| {
+            let (state, digits) = rest.split_at(STATE);
+            (state == b"held token=" || state == b"free token=")
+                && digits[..20].iter().all(u8::is_ascii_digit)
+        });
+        rest.map_or(Self::Foreign, |rest| Self::Ours(token(rest).unwrap_or(0)))
     }
 }
+
+/// How long `held token=` is.
+const STATE: usize = 11;
 
 /// The token of a first line whose beginning has been read.
 fn token(rest: &[u8]) -> Option<u64> {
@@ -242,8 +252,6 @@ mod tests {
     #[test]
     fn others_files_are_told_apart() {
         assert_eq!(Content::of(b""), Content::Ours(0));
-        assert_eq!(Content::of(b"lockutils 1 "), Content::Ours(0));
-        assert_eq!(Content::of(b"lockutils 1 held token=x"), Content::Ours(0));
         for foreign in
             [&b"4711\n"[..], b"\0", b" ", b"lockutils", b"lockutils 2 held token=1", b"SQLite format 3\0"]
         {
@@ -272,6 +280,14 @@ mod tests {
             assert_eq!(record.is_held, changed[MAGIC.len()..].starts_with(b"held"));
         }
         assert_eq!(Content::of(format!("{MAGIC}held token={}\n", u64::MAX).as_bytes()), Content::Ours(0));
+        for strange in [
+            "",
+            "held token=x",
+            "is my file of notes, with enough of them\n",
+            "held token=0000000000000000000x\n",
+        ] {
+            assert_eq!(Content::of(format!("{MAGIC}{strange}").as_bytes()), Content::Foreign);
+        }
         for strange in [
             "pid -1 started 99999999999999999999999",
             "pid",

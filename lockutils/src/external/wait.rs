@@ -31,7 +31,7 @@ use super::file::{Step, Want};
 use super::queue::{self, Place};
 use super::{Directory, LockFile, Opened, file};
 use crate::error::Error;
-use crate::process::ProcessId;
+use crate::process::{PerProcess, ProcessId};
 
 /// How many waiter threads there may be.
 const MOST: usize = 64;
@@ -48,7 +48,7 @@ pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, b
         errand
     } else {
         let errand = Errand::new(lock, want);
-        match POOL.send(Arc::clone(&errand)) {
+        match pool().send(Arc::clone(&errand)) {
             Ok(true) => errand,
             Ok(false) => {
                 tick().await;
@@ -177,6 +177,11 @@ impl Errand {
 
     /// The thread's side: waits in the kernel and delivers.
     fn carry_out(self: &Arc<Self>) {
+        while !self.has_carried_out() {}
+    }
+
+    /// One wait in the kernel. `false`: it has to begin anew.
+    fn has_carried_out(self: &Arc<Self>) -> bool {
         let result = self.wait();
         *self.queued.lock() = None;
         let mut course = self.course.lock();
@@ -199,7 +204,7 @@ impl Errand {
             (Progress::Wanted(_), result) => {
                 drop(course);
                 result.into_iter().for_each(let_go);
-                self.carry_out();
+                return false;
             }
             (_, result) => {
                 course.progress = Progress::Over;
@@ -208,6 +213,7 @@ impl Errand {
                 self.directory.abandoned.lock().retain(|errand| !Arc::ptr_eq(errand, self));
             }
         }
+        true
     }
 
     /// `None`: not wanted any more when it had the lock.
@@ -294,17 +300,22 @@ impl Drop for Awaited {
     }
 }
 
-static POOL: Pool = Pool { state: Mutex::new(PoolState::new(ProcessId::NONE)), errands: Condvar::new() };
+/// Threads do not live on in a forked child, so each process has a pool of its own.
+static POOL: PerProcess<Pool> = PerProcess::new();
+
+fn pool() -> &'static Pool {
+    POOL.get(Pool::default)
+}
 
 /// The waiter threads of the process.
+#[derive(Default)]
 struct Pool {
     state: Mutex<PoolState>,
     errands: Condvar,
 }
 
+#[derive(Default)]
 struct PoolState {
-    /// Threads do not live on in a forked child.
-    process: ProcessId,
     waiting: VecDeque<Arc<Errand>>,
     threads: usize,
     /// Threads without an errand. Invariant: at least as many as errands are waiting.
@@ -313,25 +324,10 @@ struct PoolState {
     ticking: bool,
 }
 
-impl PoolState {
-    const fn new(process: ProcessId) -> Self {
-        Self { process, waiting: VecDeque::new(), threads: 0, idle: 0, ticked: Vec::new(), ticking: false }
-    }
-}
-
 impl Pool {
-    fn lock(&self) -> parking_lot::MutexGuard<'_, PoolState> {
-        let mut state = self.state.lock();
-        let process = ProcessId::current();
-        if state.process != process {
-            *state = PoolState::new(process);
-        }
-        state
-    }
-
     /// Gives an errand to a thread. `false`: there are no more threads to be had.
     fn send(&'static self, errand: Arc<Errand>) -> io::Result<bool> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.idle <= state.waiting.len() {
             if state.threads >= MOST {
                 return Ok(false);
@@ -347,14 +343,14 @@ impl Pool {
 
     /// What a waiter thread does. It is born idle.
     fn work(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if let Some(errand) = state.waiting.pop_front() {
                 state.idle -= 1;
                 drop(state);
                 errand.carry_out();
                 drop(errand);
-                state = self.lock();
+                state = self.state.lock();
                 state.idle += 1;
             } else if self.errands.wait_for(&mut state, IDLE).timed_out() && state.waiting.is_empty() {
                 state.idle -= 1;
@@ -366,7 +362,7 @@ impl Pool {
 
     /// Wakes `waker` at the next tick.
     fn tick(&'static self, waker: Waker) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.ticked.push(waker);
         if !state.ticking {
             // Without a thread the wait goes on with its own limit only; the next one tries again.
@@ -378,7 +374,7 @@ impl Pool {
         loop {
             thread::sleep(EVERY);
             let wakers = {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 state.ticking = !state.ticked.is_empty();
                 std::mem::take(&mut state.ticked)
             };
@@ -420,7 +416,7 @@ pub(super) async fn tick() {
         if std::mem::replace(&mut asked, true) {
             return Poll::Ready(());
         }
-        POOL.tick(context.waker().clone());
+        pool().tick(context.waker().clone());
         Poll::Pending
     })
     .await;

@@ -7,10 +7,11 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::io;
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -19,28 +20,33 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::sys::time::TimeSpec;
+use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use super::wait::start;
 use crate::error::Error;
-use crate::process::ProcessId;
+use crate::process::PerProcess;
 
 /// How long after a sign there is another look.
-const ECHOES: [Duration; 4] = [
+const ECHOES: [Duration; 6] = [
     Duration::from_micros(100),
     Duration::from_micros(500),
     Duration::from_millis(2),
     Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(200),
 ];
 /// How often there is a look without a sign.
 const NET: Duration = Duration::from_secs(1);
 
-static WATCHER: Mutex<Option<(ProcessId, Arc<Watcher>)>> = Mutex::new(None);
+static WATCHER: PerProcess<Watcher> = PerProcess::new();
 
 /// The watcher of a process. It stays when it was needed once.
 struct Watcher {
     inotify: Inotify,
     nudged: EventFd,
+    /// The thread was started.
+    works: OnceCell<()>,
     files: Mutex<HashMap<WatchDescriptor, File>>,
 }
 
@@ -53,23 +59,27 @@ struct File {
     signs: u64,
     /// When the last sign came from the kernel, and how many looks have followed it.
     signed: Option<(Instant, usize)>,
-    wakers: Vec<Waker>,
+    /// One for each of those who wait, by their numbers.
+    wakers: Vec<(u64, Waker)>,
 }
 
 /// A file that is watched by its owner, from its birth on.
 pub(super) struct Watched {
     /// `None`: it cannot be watched. Then there is a look at each tick.
-    at: Option<(Arc<Watcher>, WatchDescriptor)>,
+    at: Option<(&'static Watcher, WatchDescriptor)>,
+    number: u64,
     seen: u64,
 }
 
 impl Watched {
     pub(super) fn new(path: &Path) -> Result<Self, Error> {
         match Watcher::current().and_then(|watcher| watcher.add(path)) {
-            Ok((watcher, descriptor)) => Ok(Self { at: Some((watcher, descriptor)), seen: 0 }),
+            Ok((watcher, descriptor, number)) => {
+                Ok(Self { at: Some((watcher, descriptor)), number, seen: 0 })
+            }
             // There are no more instances or watches to be had; or the file has just gone, which the caller sees.
             Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM | Errno::ENOENT) => {
-                Ok(Self { at: None, seen: 0 })
+                Ok(Self { at: None, number: 0, seen: 0 })
             }
             Err(errno) => Err(Error::io_at("watch lock file", path, errno)),
         }
@@ -86,13 +96,18 @@ impl Watched {
     pub(super) async fn changed(&self) {
         let Some((watcher, descriptor)) = &self.at else { return super::wait::tick().await };
         poll_fn(|context| {
+            // Code of the user, so not under the lock.
+            let waker = context.waker().clone();
             let mut files = watcher.files.lock();
             let Some(file) = files.get_mut(descriptor).filter(|file| file.signs == self.seen) else {
                 return Poll::Ready(());
             };
             let had_none = file.wakers.is_empty();
-            file.wakers.push(context.waker().clone());
+            let old = file.wakers.iter().position(|(number, _)| *number == self.number);
+            let old = old.map(|at| file.wakers.swap_remove(at));
+            file.wakers.push((self.number, waker));
             drop(files);
+            drop(old);
             if had_none {
                 watcher.nudge();
             }
@@ -107,37 +122,34 @@ impl Drop for Watched {
         let Some((watcher, descriptor)) = &self.at else { return };
         let mut files = watcher.files.lock();
         let Some(file) = files.get_mut(descriptor) else { return };
+        let mine = file.wakers.iter().position(|(number, _)| *number == self.number);
+        let mine = mine.map(|at| file.wakers.swap_remove(at));
         file.users -= 1;
         if file.users == 0 {
-            let old = files.remove(descriptor);
+            files.remove(descriptor);
             // It may have gone by itself, with its file.
             let _ = watcher.inotify.rm_watch(*descriptor);
-            drop(files);
-            drop(old);
         }
+        drop(files);
+        drop(mine);
     }
 }
 
 impl Watcher {
-    /// That of this process. What a forked child has of its parent's is left as it is.
-    fn current() -> nix::Result<Arc<Self>> {
-        let mut known = WATCHER.lock();
-        let me = ProcessId::current();
-        if let Some((process, watcher)) = &*known
-            && *process == me
-        {
-            return Ok(Arc::clone(watcher));
-        }
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        let nudged = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let watcher = Arc::new(Self { inotify, nudged, files: Mutex::default() });
-        let worker = Arc::clone(&watcher);
-        start("lockutils-watch", move || worker.work()).map_err(|_| Errno::EMFILE)?;
-        std::mem::forget(known.replace((me, Arc::clone(&watcher))));
+    /// That of this process.
+    fn current() -> nix::Result<&'static Self> {
+        let watcher = WATCHER.try_get(|| {
+            let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+            let nudged = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+            Ok(Self { inotify, nudged, files: Mutex::default(), works: OnceCell::new() })
+        })?;
+        let started = || start("lockutils-watch", move || watcher.work());
+        watcher.works.get_or_try_init(started).map_err(|_: io::Error| Errno::EMFILE)?;
         Ok(watcher)
     }
 
-    fn add(self: Arc<Self>, path: &Path) -> nix::Result<(Arc<Self>, WatchDescriptor)> {
+    fn add(&'static self, path: &Path) -> nix::Result<(&'static Self, WatchDescriptor, u64)> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let signs = AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CLOSE
             | AddWatchFlags::IN_ATTRIB
@@ -148,7 +160,7 @@ impl Watcher {
         let descriptor = self.inotify.add_watch(path, signs)?;
         files.entry(descriptor).or_default().users += 1;
         drop(files);
-        Ok((self, descriptor))
+        Ok((self, descriptor, NEXT.fetch_add(1, Relaxed)))
     }
 
     /// Somebody waits who was not there when the thread went to sleep.
@@ -213,7 +225,7 @@ impl Watcher {
             }
             if is_signed || is_echo || all {
                 file.signs += 1;
-                wakers.append(&mut file.wakers);
+                wakers.extend(file.wakers.drain(..).map(|(_, waker)| waker));
             }
         }
         wakers

@@ -15,7 +15,7 @@ use crate::internal::{HeldAs, Mode};
 use crate::limit::{Ended, Limit, Span};
 use crate::name;
 use crate::reads;
-use crate::registry::{Cell, CellRef, Hold, Namespace, Owner, Relation, Taken};
+use crate::registry::{Cell, CellId, CellRef, Hold, Namespace, Owner, Relation, Taken};
 use crate::trace;
 
 const ALONE: Share = Share::Lock(Sharing::Alone);
@@ -136,7 +136,8 @@ impl Lock {
         let Some(file) = self.file(hold.cell())? else {
             return Ok(Some(LockGuard::at_once(hold, owner, place)));
         };
-        let free = file.try_acquire(self.share(), self.options.is_fair(), &self.taker(owner, place))?;
+        let free = self.reads_on(hold.cell(), file)
+            || file.try_acquire(self.share(), self.options.is_fair(), &self.taker(owner, place))?;
         Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
     }
 
@@ -161,7 +162,9 @@ impl Lock {
             // the user.
             hold.claim(owner.min(Owner::Pinned), place, Coarse::now());
             let who = self.taker(owner, place);
-            if !file.try_acquire(self.share(), self.options.is_fair(), &who)? {
+            if !self.reads_on(hold.cell(), file)
+                && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
+            {
                 has_waited = true;
                 trace::waiting_for_file(file.path(), place, || file_holder(hold.cell()));
                 file.wait(self.share(), &limit, &who)?
@@ -228,6 +231,12 @@ impl Lock {
     fn rejoin(&self, cell: &CellRef) -> Option<Hold> {
         let reads = self.options.mode() == Mode::Read && reads::of(cell.id()).is_some();
         (reads && cell.raw().rejoin(Mode::Read)).then(|| cell.assume_held(Mode::Read))
+    }
+
+    /// One more read of the file for a thread that reads already. A writer of another process that waits for that must not
+    /// be waited for.
+    fn reads_on(&self, cell: &Cell, file: &LockFile) -> bool {
+        self.options.mode() == Mode::Read && reads::of(CellId::of(cell.into())).is_some() && file.reenter()
     }
 
     pub(super) fn limit(&self) -> Result<Limit<'_>, Error> {

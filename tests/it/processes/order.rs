@@ -144,6 +144,41 @@ fn readers_of_one_process_do_not_starve_a_writer_of_another() {
     }
 }
 
+/// Readers who ask for strict order stop at once.
+#[test]
+fn a_fair_reader_never_joins_past_a_writer() {
+    let place = Place::new("a_fair_reader_never_joins_past_a_writer");
+    let read = place.lock("job").read().fair();
+    for way in WAYS {
+        let inside = read.acquire().expect("free");
+        let mut writer = place.waiter("job", way);
+        assert!(read.try_acquire().expect("no error").is_none(), "{way:?}");
+        drop(inside);
+        writer.expect("held");
+        writer.finish();
+    }
+}
+
+/// A thread that reads already and cannot let go would wait for itself behind the writer: so it passes it.
+#[test]
+fn a_nested_read_passes_a_writer_of_another_process() {
+    let place = Place::new("a_nested_read_passes_a_writer_of_another_process");
+    let read = place.lock("job").read();
+    let mut writer = place.actor("job", &[]);
+    read.run(|| {
+        writer.say("wait");
+        place.has_waiters("job", 1);
+        thread::sleep(Duration::from_millis(20));
+        for _ in 0..3 {
+            read.run(|| read.clone().timeout(Duration::from_secs(5)).run(|| ()).expect("it reads"))
+                .expect("it reads already");
+        }
+        assert!(writer.is_silent());
+    })
+    .expect("free");
+    writer.expect("held");
+}
+
 /// When the writer gives up for whom they have waited, readers join those who still read.
 #[test]
 fn readers_go_on_when_the_writer_has_given_up() {

@@ -1,6 +1,9 @@
 //! Semaphores between processes: so many holders on the whole host, whoever they are and however they end.
 
 use std::fs;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -99,6 +102,49 @@ fn a_permit_that_comes_back_wakes_the_next() {
             assert!(permits(&place, 2).try_acquire().expect("no error").is_none());
         }
     }
+}
+
+/// A peer that unlocks and keeps the file open gives no sign: the kernel tells the one who waits all the same.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a peer, not the library")]
+fn a_flock_that_ends_without_a_close_wakes_the_next() {
+    let place = Place::new("a_flock_that_ends_without_a_close_wakes_the_next");
+    drop(place.try_acquire("job"));
+    let file = fs::File::options().read(true).write(true).open(place.file("job")).expect("it is there");
+    for words in WAYS {
+        file.lock().expect("a flock");
+        let mut next = waiter(&place, words);
+        place.has_waiters("job", 1);
+        file.unlock().expect("unlocked");
+        assert_eq!(next.said_within(SOON).as_deref(), Some("held"), "{words:?}");
+        next.finish();
+    }
+}
+
+/// A future that is polled again and again keeps one waker, and not all that it was given.
+#[test]
+fn a_wait_for_a_permit_keeps_one_waker() {
+    let place = Place::new("a_wait_for_a_permit_keeps_one_waker");
+    let holder = place.holder_with("job", &["semaphore=1"]);
+    let semaphore = permits(&place, 1);
+    let mut waiting = std::pin::pin!(semaphore.acquire_async());
+    let wakers: Vec<Arc<Quiet>> = (0..2_000).map(|_| Arc::new(Quiet)).collect();
+    for _ in 0..3 {
+        for waker in &wakers {
+            let waker = Waker::from(Arc::clone(waker));
+            assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let kept: usize = wakers.iter().map(|waker| Arc::strong_count(waker) - 1).sum();
+    assert!(kept <= 2, "{kept} wakers are kept");
+    drop(holder);
+}
+
+struct Quiet;
+
+impl Wake for Quiet {
+    fn wake(self: Arc<Self>) {}
 }
 
 /// The order of arrival, for permits and locks alike: a writer that waits is not passed by those who want permits.

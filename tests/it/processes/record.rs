@@ -221,6 +221,29 @@ fn the_content_of_others_is_left_alone() {
     }
 }
 
+/// What somebody writes into the file while it is held stays, too; and what only begins like a record is none.
+#[test]
+fn what_others_write_meanwhile_is_left_alone() {
+    let place = Place::new("what_others_write_meanwhile_is_left_alone");
+    let text = "precious ".repeat(100);
+    let ways: [fn(lockutils::LockGuard); 2] = [drop, |guard| drop(guard.downgrade().expect("no error"))];
+    for way in ways {
+        let _ = fs::remove_file(place.file("job"));
+        let guard = place.try_acquire("job").expect("free");
+        fs::write(place.file("job"), &text).expect("written");
+        way(guard);
+        assert_eq!(content(&place, "job"), text);
+    }
+    for text in
+        ["lockutils 1 is my file of notes, and they go on for a while\n", "lockutils 1 held token=17\n"]
+    {
+        fs::write(place.file("job"), text).expect("written");
+        drop(place.try_acquire("job").expect("free"));
+        drop(place.locks().semaphore("job", 2).external().acquire().expect("free"));
+        assert_eq!(content(&place, "job"), text);
+    }
+}
+
 /// What has another name may be precious under that one.
 #[test]
 fn a_file_with_several_names_is_not_written() {
