@@ -18,14 +18,6 @@ fn a_child_that_drops_the_guard_takes_nothing_away() {
     assert!(place.try_acquire("job").is_some());
 }
 
-/// Whatever the other threads of the parent were at when it forked, the child can wait.
-#[test]
-fn a_child_waits_whatever_other_threads_were_at() {
-    let place = Place::new("a_child_waits_whatever_other_threads_were_at");
-    let _busy = place.holder_with("job", &["semaphore=1"]);
-    place.helper(&["fork-among-waits", "job", "40"]).expect("done");
-}
-
 /// The child has a copy of the parent's descriptor, and keeps nothing by it.
 #[test]
 fn a_parent_lets_go_although_its_child_lives() {

@@ -31,36 +31,6 @@ pub(crate) fn child_drops(name: &str) {
     }
 }
 
-/// Forks while other threads begin and end waits for a permit that is out; each child takes locks of its own.
-pub(crate) fn children_take_while_others_wait(name: &str, times: &str) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let waits = |_| {
-        let (name, stop) = (name.to_owned(), Arc::clone(&stop));
-        std::thread::spawn(move || {
-            while !stop.load(SeqCst) {
-                drop(Request::new(&name, &["semaphore=1", "timeout=2"]).wait());
-            }
-        })
-    };
-    let waiting: Vec<_> = (0..2).map(waits).collect();
-    for time in 0..times.parse().expect("a number") {
-        match forked() {
-            ForkResult::Child => {
-                let own = format!("own-{time}");
-                drop(Request::new(&own, &["semaphore=1", "timeout=1000"]).wait().expect("its own permit"));
-                drop(Request::new(name, &["semaphore=1", "timeout=1"]).wait());
-                end_child();
-            }
-            ForkResult::Parent { child } => end_of(child),
-        }
-    }
-    stop.store(true, SeqCst);
-    for thread in waiting {
-        thread.join().expect("no panic");
-    }
-    say("done");
-}
-
 /// The child reads beside its parent, by a lock of its own, and goes on when the parent has let go.
 pub(crate) fn child_joins(name: &str) {
     let guard = Request::new(name, &["read"]).wait().expect("the lock");

@@ -47,7 +47,6 @@ fn run(words: &[&str]) {
         ["fork-exit", name] => fork::child_exits(name),
         ["fork-hold", name] => fork::both_live(name),
         ["fork-idle", name] => fork::child_inherits_an_idle_lock(name),
-        ["fork-among-waits", name, times] => fork::children_take_while_others_wait(name, times),
         ["fork-release", name] => fork::parent_lets_go(name),
         ["fork-wait", name] => fork::child_waits(name),
         ["fork-drop-wait", name, when] => fork::child_drops_a_wait(name, when == "unseen"),
