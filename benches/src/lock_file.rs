@@ -83,7 +83,8 @@ impl Bare {
         })
     }
 
-    /// Lock both, look at the path, read the token, write the record; blank it, unlock both.
+    /// Lock both, look at the path, read the token, write the record; see that it is still there, blank it, unlock
+    /// both.
     fn kept(&self) -> io::Result<()> {
         self.cycle(&self.file)
     }
@@ -101,6 +102,7 @@ impl Bare {
         file.read_at(&mut [0; 44], 0)?;
         file.write_all_at(&[b' '; 512], 0)?;
         record_lock(file, libc::F_OFD_SETLKW, libc::F_UNLCK, 0)?;
+        file.read_at(&mut [0; 44], 0)?;
         file.write_all_at(&[b' '; 512], 0)?;
         FileExt::unlock(file)
     }
