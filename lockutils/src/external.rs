@@ -145,10 +145,7 @@ impl LockFile {
             return Ok(true);
         }
         loop {
-            if state.opened.is_none() {
-                state.opened = self.directory.open_file(&self.name, false)?;
-                state.looked = Coarse::default();
-            }
+            self.open(&mut state)?;
             match state.try_opened(sharing, fair, taker) {
                 Ok(Some(locked)) => return Ok(locked),
                 Ok(None) => self.directory.suspect(),
@@ -159,6 +156,15 @@ impl LockFile {
             }
             state.opened = None;
         }
+    }
+
+    /// Opens the file, unless it is open. It stays closed while a cleaner is at it.
+    fn open(&self, state: &mut State) -> Result<(), Error> {
+        if state.opened.is_none() {
+            state.opened = self.directory.open_file(&self.name, false)?;
+            state.looked = Coarse::default();
+        }
+        Ok(())
     }
 
     /// Waits for the file on this thread, after a try that has failed.
@@ -257,7 +263,7 @@ impl LockFile {
     ///
     /// # Errors
     ///
-    /// When the kernel refuses. The descriptor is closed then, which lets go too.
+    /// When the kernel refuses. The descriptor is closed then, which lets go too, unless it has other permits.
     pub(crate) fn release(&self) -> Result<(), Error> {
         let mut state = self.own();
         if state.inherited > 0 {
@@ -272,7 +278,7 @@ impl LockFile {
             None if state.holders > 0 => Ok(()),
             None => state.unlock(),
         };
-        if unlocked.is_err() {
+        if unlocked.is_err() && state.holders == 0 {
             state.opened = None;
         }
         unlocked

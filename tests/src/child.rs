@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::wait::{BOUND, eventually};
+use crate::wait::{BOUND, eventually, state};
 
 /// A process that takes a lock on behalf of a test. It is told so by lines on its standard input, answers by
 /// lines on its standard output, and lets go and ends when its standard input is closed:
@@ -181,7 +181,15 @@ impl Child {
     #[track_caller]
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
-        eventually("the process stops", || self.state() == Some('T'));
+        let process = format!("/proc/{}", self.pid());
+        eventually("the process stops", || state(&process) == Some('T'));
+    }
+
+    /// Whether it has several threads, and all of them sleep: those who wait for it and for a file do.
+    pub fn sleeps_with_its_threads(&self) -> bool {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else { return false };
+        let states: Vec<_> = tasks.flatten().filter_map(|task| state(task.path())).collect();
+        states.len() > 1 && states.iter().all(|state| *state == 'S')
     }
 
     /// Lets it go on after a [`stop`](Self::stop).
@@ -198,12 +206,6 @@ impl Child {
     fn signal(&self, signal: Signal) {
         kill(self.pid(), signal)
             .unwrap_or_else(|error| panic!("cannot send {signal} to {}: {error}", self.what));
-    }
-
-    /// The letter of its state (proc(5)).
-    fn state(&self) -> Option<char> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
-        stat.rsplit_once(") ")?.1.chars().next()
     }
 
     #[track_caller]

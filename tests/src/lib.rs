@@ -14,4 +14,4 @@ pub use counter::Counter;
 pub use mounts::{Mounts, needs_root};
 pub use peer::{Peer, python};
 pub use place::{Place, helper};
-pub use wait::{BOUND, asleep, eventually, within};
+pub use wait::{BOUND, asleep, eventually, state, within};

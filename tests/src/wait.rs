@@ -1,6 +1,7 @@
 //! Waiting for a condition, with a bound.
 
 use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +27,12 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// The letter of the state of a process or a thread (proc(5)), by its directory in `/proc`; `None` if it is gone.
+pub fn state(task: impl AsRef<Path>) -> Option<char> {
+    let stat = fs::read_to_string(task.as_ref().join("stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
 /// Waits until a thread of this process sleeps, which is how one waits for a lock.
 ///
 /// # Panics
@@ -33,12 +40,11 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// When it does not sleep.
 #[track_caller]
 pub fn asleep(thread: Pid) {
-    let stat = format!("/proc/self/task/{thread}/stat");
-    let state = || fs::read_to_string(&stat).ok()?.rsplit_once(") ")?.1.chars().next();
+    let task = format!("/proc/self/task/{thread}");
     let mut times = 0;
     // Once may be by chance; a thread that goes on waiting is asleep each time.
     eventually("the thread sleeps", || {
-        times = if state() == Some('S') { times + 1 } else { 0 };
+        times = if state(&task) == Some('S') { times + 1 } else { 0 };
         times == 5
     });
 }

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use parking_lot::Mutex;
 
 use super::Sharing;
-use super::file::{self, FileId, Seen, Step, Unopened, Want};
+use super::file::{self, FileId, Purpose, Seen, Step, Unopened, Want};
 use super::filesystem::{self, Rules};
 use super::queue;
 use super::range::{self, Range};
@@ -65,7 +65,7 @@ impl Directory {
     }
 
     /// The same, but a missing directory is not made.
-    pub(super) fn existing_descriptor(&self) -> Result<Option<(Arc<OwnedFd>, FileId)>, Error> {
+    fn existing_descriptor(&self) -> Result<Option<(Arc<OwnedFd>, FileId)>, Error> {
         if FileId::is_missing(&self.path) { Ok(None) } else { self.descriptor().map(Some) }
     }
 
@@ -108,6 +108,19 @@ impl Directory {
         Err(Error::io_at("open lock file", &path, Errno::ENOENT))
     }
 
+    /// Opens a lock file, but does not make it.
+    pub(super) fn open_existing(&self, name: &str, purpose: Purpose) -> Result<Existing, Error> {
+        let path = self.path.join(name);
+        let Some((directory, _)) = self.existing_descriptor()? else { return Ok(Existing::Missing) };
+        match file::open_existing(directory.as_fd(), name, purpose) {
+            Ok((file, id)) => Ok(Existing::Open(Opened::new(file, id, path))),
+            Err(Unopened::Failed(Errno::ENOENT)) => Ok(Existing::Missing),
+            Err(Unopened::Leased) => Ok(Existing::Leased),
+            Err(Unopened::NotAFile(what)) => Ok(Existing::NotAFile(path, what)),
+            Err(Unopened::Failed(errno)) => Err(Error::io_at("open lock file", &path, errno)),
+        }
+    }
+
     /// The path leads to another file than the one that was opened from here; the directory may be another
     /// too.
     pub(super) fn suspect(&self) {
@@ -122,6 +135,15 @@ impl Directory {
             *opened = None;
         }
     }
+}
+
+/// What there is at the path of a lock file.
+pub(super) enum Existing {
+    Missing,
+    /// A remover is at it.
+    Leased,
+    NotAFile(PathBuf, &'static str),
+    Open(Opened),
 }
 
 /// An open lock file. What it holds is let go when it is dropped, in the process that opened it.
@@ -212,19 +234,19 @@ impl Opened {
 
     /// In a forked child this does nothing: the lock is the parent's.
     pub(super) fn unlock(&self) -> Result<(), Error> {
-        if !self.is_mine() {
-            return Ok(());
-        }
-        file::unlock(&self.file).map_err(|error| Error::io_at("unlock", self.path(), error))
+        self.unlock_after(|| ())
     }
 
     /// The same, and takes the note back that goes with this token.
     pub(super) fn unlock_and_clear(&self, token: u64) -> Result<(), Error> {
+        self.unlock_after(|| self.clear(token))
+    }
+
+    fn unlock_after(&self, last: impl FnOnce()) -> Result<(), Error> {
         if !self.is_mine() {
             return Ok(());
         }
-        let clear = || self.clear(token);
-        file::unlock_after(&self.file, clear).map_err(|error| Error::io_at("unlock", self.path(), error))
+        file::unlock_after(&self.file, last).map_err(|error| Error::io_at("unlock", self.path(), error))
     }
 
     /// The last token that was kept in the file, or 0; `None` if its content is not ours.
@@ -245,39 +267,31 @@ impl Opened {
     /// The token of those who share: that of the last writer. Where there was none, the first who shares draws one and
     /// keeps it in the file, so that all have the same.
     pub(super) fn shared_token(&self) -> u64 {
-        match self.token() {
-            Ok(Some(token)) if token > 0 => token,
-            Ok(Some(_)) if !self.place.is_linked.load(Relaxed) => {
-                self.first_token().unwrap_or_else(|_| token::next(0))
-            }
-            _ => token::next(0),
-        }
+        let token = match self.token() {
+            Ok(Some(0)) if !self.place.is_linked.load(Relaxed) => self.first_token(),
+            token => token,
+        };
+        token.ok().flatten().filter(|token| *token > 0).unwrap_or_else(|| token::next(0))
     }
 
     /// One after the other, so that the first one writes and the others read. Those who share the whole file and know
     /// nothing of tokens are not waited for: then everybody's own clock has to do.
-    fn first_token(&self) -> io::Result<u64> {
+    fn first_token(&self) -> io::Result<Option<u64>> {
         for _ in 0..ATTEMPTS_AT_TOKEN {
             if range::try_lock(&self.file, Range::TOKEN, Sharing::Alone)? {
-                let token = self.token_or_new();
+                let mut token = self.token();
+                if let Ok(Some(0)) = token {
+                    let first = token::next(0);
+                    self.write_free(first);
+                    token = Ok(Some(first));
+                }
                 range::unlock(&self.file, Range::TOKEN)?;
                 return token;
             }
             // Whoever has it needs two system calls more.
             std::thread::yield_now();
         }
-        self.token().map(|token| token.filter(|token| *token > 0).unwrap_or_else(|| token::next(0)))
-    }
-
-    fn token_or_new(&self) -> io::Result<u64> {
-        Ok(match self.token()? {
-            Some(token) if token > 0 => token,
-            _ => {
-                let token = token::next(0);
-                self.write_free(token);
-                token
-            }
-        })
+        self.token()
     }
 
     /// Wakes those who watch the file, after something in it was let go: writes the last byte of the record, which is

@@ -106,16 +106,25 @@ fn make_named(directory: BorrowedFd<'_>, name: &str, permissions: Permissions) -
     stat::fchmod(&descriptor, permissions)
 }
 
-/// Opens the lock file `name` in `directory` if there is one.
-pub(super) fn open_existing(directory: BorrowedFd<'_>, name: &str) -> Result<(File, FileId), Unopened> {
-    let opened = retried(|| fcntl::openat(directory, name, FLAGS | OFlag::O_NONBLOCK, Permissions::empty()));
-    opened.map_err(refusal).and_then(checked)
+/// What a file that is there is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Lock,
+    /// For which less is asked of its mode.
+    Look,
 }
 
-/// The same to look at it only, for which less is asked of its mode.
-pub(super) fn open_to_look(directory: BorrowedFd<'_>, name: &str) -> Result<(File, FileId), Unopened> {
-    let flags = FLAGS.difference(OFlag::O_RDWR) | OFlag::O_RDONLY | OFlag::O_NONBLOCK;
-    let opened = retried(|| fcntl::openat(directory, name, flags, Permissions::empty()));
+/// Opens the lock file `name` in `directory` if there is one.
+pub(super) fn open_existing(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    purpose: Purpose,
+) -> Result<(File, FileId), Unopened> {
+    let flags = match purpose {
+        Purpose::Lock => FLAGS,
+        Purpose::Look => FLAGS.difference(OFlag::O_RDWR) | OFlag::O_RDONLY,
+    };
+    let opened = retried(|| fcntl::openat(directory, name, flags | OFlag::O_NONBLOCK, Permissions::empty()));
     opened.map_err(refusal).and_then(checked)
 }
 
@@ -129,6 +138,7 @@ pub(super) fn write(file: &File, content: &[u8]) -> io::Result<()> {
     file.write_all_at(content, 0)
 }
 
+/// How long the file is.
 pub(super) fn length(file: &File) -> io::Result<u64> {
     file.metadata().map(|data| data.len())
 }

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use nix::errno::Errno;
-
-use super::directory::Opened;
-use super::file::{self, Unopened};
+use super::directory::{Existing, Opened};
+use super::file::Purpose;
 use super::range::{self, Range};
 use super::record::Record;
 use super::{Directory, Sharing};
@@ -16,20 +14,22 @@ use crate::process::{Identity, Life};
 impl Directory {
     /// Whether anybody holds the file.
     pub(crate) fn is_locked(&self, name: &str) -> Result<bool, Error> {
-        match self.look_at(name)? {
-            Looked::Missing => Ok(false),
+        match self.open_existing(name, Purpose::Look)? {
+            Existing::Missing => Ok(false),
             // A remover has the lock at this moment.
-            Looked::Leased => Ok(true),
-            Looked::At(opened) => Ok(Claims::on(&opened)?.is_some()),
+            Existing::Leased => Ok(true),
+            Existing::NotAFile(path, what) => Err(Kind::NotAFile { path, what }.into()),
+            Existing::Open(opened) => Ok(Claims::on(&opened)?.is_some()),
         }
     }
 
     /// Those who hold the file. Takes nothing.
     pub(crate) fn holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
-        match self.look_at(name)? {
-            Looked::Missing => Ok(Vec::new()),
-            Looked::Leased => Ok(vec![Holder::unknown()]),
-            Looked::At(opened) => {
+        match self.open_existing(name, Purpose::Look)? {
+            Existing::Missing => Ok(Vec::new()),
+            Existing::Leased => Ok(vec![Holder::unknown()]),
+            Existing::NotAFile(path, what) => Err(Kind::NotAFile { path, what }.into()),
+            Existing::Open(opened) => {
                 let Some(claims) = Claims::on(&opened)? else { return Ok(Vec::new()) };
                 // What cannot be read is not known.
                 let record = opened.record().ok().flatten();
@@ -38,26 +38,6 @@ impl Directory {
             }
         }
     }
-
-    fn look_at(&self, name: &str) -> Result<Looked, Error> {
-        use std::os::fd::AsFd;
-        let path = self.path().join(name);
-        let Some((directory, _)) = self.existing_descriptor()? else { return Ok(Looked::Missing) };
-        match file::open_to_look(directory.as_fd(), name) {
-            Ok((file, id)) => Ok(Looked::At(Opened::new(file, id, path))),
-            Err(Unopened::Failed(Errno::ENOENT)) => Ok(Looked::Missing),
-            Err(Unopened::Leased) => Ok(Looked::Leased),
-            Err(Unopened::NotAFile(what)) => Err(Kind::NotAFile { path, what }.into()),
-            Err(Unopened::Failed(errno)) => Err(Error::io_at("open lock file", &path, errno)),
-        }
-    }
-}
-
-enum Looked {
-    Missing,
-    /// A remover is at it.
-    Leased,
-    At(Opened),
 }
 
 /// What the kernel says of those who have a file.

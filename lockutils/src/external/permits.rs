@@ -20,7 +20,6 @@ use super::file::{self, Want};
 use super::range::{self, Range};
 use super::watch::Watched;
 use super::{LockFile, Sharing, State, Turn, wait};
-use crate::clock::Coarse;
 use crate::error::{Error, Kind};
 
 /// A permit that is held, by its number.
@@ -53,10 +52,7 @@ impl LockFile {
     ) -> Result<bool, Error> {
         let mut state = self.own();
         loop {
-            if state.opened.is_none() {
-                state.opened = self.directory.open_file(&self.name, false)?;
-                state.looked = Coarse::default();
-            }
+            self.open(&mut state)?;
             let tried = if may(&mut state)? { state.take_permit(permits)? } else { state.busy()? };
             match tried {
                 Tried::Held => return Ok(true),
@@ -146,20 +142,17 @@ impl State {
         Ok(if is_current { Tried::Busy } else { Tried::Elsewhere })
     }
 
-    /// Lets a permit go that was not given to anybody.
-    fn take_back(&self, permit: Permit) -> Result<(), Error> {
-        let Some(opened) = &self.opened else { return Ok(()) };
-        if self.holders == 0 {
-            return opened.unlock();
-        }
-        range::unlock(opened.file(), permit.range())
-            .map_err(|error| Error::io_at("unlock", opened.path(), error))
-    }
-
-    /// Lets a permit go, and tells the one who waits for it.
+    /// Lets a permit go; the last one of this process lets the file go. Those who wait are told.
     pub(super) fn let_go_of(&self, permit: Permit) -> Result<(), Error> {
-        let unlocked = self.take_back(permit);
-        if let Some(opened) = &self.opened {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let unlocked = if self.holders == 0 {
+            opened.unlock()
+        } else {
+            range::unlock(opened.file(), permit.range())
+                .map_err(|error| Error::io_at("unlock", opened.path(), error))
+        };
+        // Who comes to wait after this finds the permit by itself.
+        if !matches!(opened.is_waited(Sharing::Alone), Ok(false)) {
             opened.ring();
         }
         unlocked

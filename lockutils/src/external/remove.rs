@@ -13,7 +13,7 @@
 //! the signal goes nowhere.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use nix::errno::Errno;
@@ -21,7 +21,8 @@ use nix::fcntl::{RenameFlags, renameat2};
 use nix::libc;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::file::{self, Unopened};
+use super::directory::Existing;
+use super::file::Purpose;
 use super::{Directory, LockFile, Opened, Sharing};
 use crate::error::Error;
 
@@ -63,9 +64,11 @@ impl LockFile {
 
 impl Directory {
     fn remove(&self, name: &str) -> Result<Removal, Error> {
-        let opened = match self.open_existing(name)? {
-            Ok(opened) => opened,
-            Err(removal) => return Ok(removal),
+        let opened = match self.open_existing(name, Purpose::Lock)? {
+            Existing::Open(opened) => opened,
+            Existing::Missing => return Ok(Removal::Missing),
+            Existing::Leased => return Ok(Removal::InUse),
+            Existing::NotAFile(..) => return Ok(Removal::Refused("it is not a regular file")),
         };
         let is_ours =
             opened.is_ours().map_err(|error| Error::io_at("read lock file", opened.path(), error))?;
@@ -78,19 +81,6 @@ impl Directory {
         let removal =
             if opened.is_current()? { self.remove_locked(name, &opened) } else { Ok(Removal::InUse) };
         opened.unlock().and(removal)
-    }
-
-    /// Opens the file, but does not make it. `Err`: there is nothing to be removed.
-    fn open_existing(&self, name: &str) -> Result<Result<Opened, Removal>, Error> {
-        let path = self.path().join(name);
-        let Some((directory, _)) = self.existing_descriptor()? else { return Ok(Err(Removal::Missing)) };
-        match file::open_existing(directory.as_fd(), name) {
-            Ok((file, id)) => Ok(Ok(Opened::new(file, id, path))),
-            Err(Unopened::Failed(Errno::ENOENT)) => Ok(Err(Removal::Missing)),
-            Err(Unopened::Leased) => Ok(Err(Removal::InUse)),
-            Err(Unopened::NotAFile(_)) => Ok(Err(Removal::Refused("it is not a regular file"))),
-            Err(Unopened::Failed(errno)) => Err(Error::io_at("open lock file", &path, errno)),
-        }
     }
 
     fn remove_locked(&self, name: &str, opened: &Opened) -> Result<Removal, Error> {
@@ -142,7 +132,7 @@ impl Directory {
 
     /// Nobody finds it by its name any more, so it goes as soon as nobody has it open.
     fn remove_aside(&self, name: &str) -> Result<(), Error> {
-        let Ok(opened) = self.open_existing(name)? else { return Ok(()) };
+        let Existing::Open(opened) = self.open_existing(name, Purpose::Lock)? else { return Ok(()) };
         if opened.try_lock(Sharing::Alone)? && Lease::take(&opened).is_ok() {
             let (directory, _) = self.descriptor()?;
             let removed = unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir);

@@ -387,7 +387,7 @@ impl Pool {
 }
 
 /// Wakes on a thread of ours. It goes on for the others when the code of the user panics.
-fn wake(waker: Waker) {
+pub(super) fn wake(waker: Waker) {
     let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 

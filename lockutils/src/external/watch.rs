@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsFd;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Poll, Waker};
@@ -23,7 +22,7 @@ use nix::sys::time::TimeSpec;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::wait::start;
+use super::wait::{start, tick, wake};
 use crate::error::Error;
 use crate::process::PerProcess;
 
@@ -60,7 +59,7 @@ struct File {
     /// When the last sign came from the kernel, and how many looks have followed it.
     signed: Option<(Instant, usize)>,
     /// One for each of those who wait, by their numbers.
-    wakers: Vec<(u64, Waker)>,
+    wakers: HashMap<u64, Waker>,
 }
 
 /// A file that is watched by its owner, from its birth on.
@@ -94,7 +93,7 @@ impl Watched {
 
     /// Ready when there is a reason to look at the file again.
     pub(super) async fn changed(&self) {
-        let Some((watcher, descriptor)) = &self.at else { return super::wait::tick().await };
+        let Some((watcher, descriptor)) = &self.at else { return tick().await };
         poll_fn(|context| {
             // Code of the user, so not under the lock.
             let waker = context.waker().clone();
@@ -103,9 +102,7 @@ impl Watched {
                 return Poll::Ready(());
             };
             let had_none = file.wakers.is_empty();
-            let old = file.wakers.iter().position(|(number, _)| *number == self.number);
-            let old = old.map(|at| file.wakers.swap_remove(at));
-            file.wakers.push((self.number, waker));
+            let old = file.wakers.insert(self.number, waker);
             drop(files);
             drop(old);
             if had_none {
@@ -122,8 +119,7 @@ impl Drop for Watched {
         let Some((watcher, descriptor)) = &self.at else { return };
         let mut files = watcher.files.lock();
         let Some(file) = files.get_mut(descriptor) else { return };
-        let mine = file.wakers.iter().position(|(number, _)| *number == self.number);
-        let mine = mine.map(|at| file.wakers.swap_remove(at));
+        let mine = file.wakers.remove(&self.number);
         file.users -= 1;
         if file.users == 0 {
             files.remove(descriptor);
@@ -180,11 +176,7 @@ impl Watcher {
             if all {
                 net = now + NET;
             }
-            let wakers = self.note(&signs, now, all);
-            for waker in wakers {
-                // The code of the user must not end the thread for all others.
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
-            }
+            self.note(&signs, now, all).into_iter().for_each(wake);
         }
     }
 
@@ -225,7 +217,7 @@ impl Watcher {
             }
             if is_signed || is_echo || all {
                 file.signs += 1;
-                wakers.extend(file.wakers.drain(..).map(|(_, waker)| waker));
+                wakers.extend(file.wakers.drain().map(|(_, waker)| waker));
             }
         }
         wakers

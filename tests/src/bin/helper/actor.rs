@@ -54,6 +54,17 @@ pub(crate) fn release(name: &str, words: &[&str]) {
     wait_for_end();
 }
 
+/// Takes two permits and lets one go, and says whether the kernel agreed.
+pub(crate) fn release_one_of_two(name: &str) {
+    let request = Request::new(name, &["semaphore=2"]);
+    let (one, _two) = match (request.wait(), request.wait()) {
+        (Ok(one), Ok(two)) => (one, two),
+        (taken, other) => return say(outcome(&taken.and(other).map(Some))),
+    };
+    say(outcome(&one.release().map(|()| None)).replace("busy", "released"));
+    wait_for_end();
+}
+
 /// Removes the lock file.
 pub(crate) fn remove(name: &str) {
     let removal = lockutils::lock(name).external().remove_file();

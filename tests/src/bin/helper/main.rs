@@ -28,6 +28,7 @@ fn run(words: &[&str]) {
         ["take", name, ref words @ ..] => actor::take(name, words),
         ["holder", name] => actor::holder(name),
         ["release", name, ref words @ ..] => actor::release(name, words),
+        ["release-one-of-two", name] => actor::release_one_of_two(name),
         ["exec", name] => end::exec(name),
         ["end", name, how] => end::end(name, how),
         ["forget", name] => end::forget(name),

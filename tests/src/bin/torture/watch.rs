@@ -42,8 +42,7 @@ pub(crate) fn is_long(since: u64) -> bool {
 /// A process, in words.
 pub(crate) fn tell(who: &str, pid: u32, doing: &str, since: u64) -> String {
     let length = Duration::from_nanos(now().saturating_sub(since));
-    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = state.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('-');
+    let state = lockutils_tests::state(format!("/proc/{pid}")).unwrap_or('-');
     format!("{who} (pid {pid}, {state}): {doing} for {length:?}")
 }
 
