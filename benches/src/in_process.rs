@@ -1,7 +1,9 @@
 //! The in-process half beside `parking_lot` and tokio:
 //! `cargo run --release -p lockutils-benches --bin in-process`.
 
+use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::block_on;
@@ -31,9 +33,11 @@ fn template(id: &str) {
 fn main() {
     let rounds = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(41);
     let only = std::env::args().nth(2);
-    uncontended(rounds, only.as_deref());
-    if only.is_none() {
-        contended();
+    if only.as_deref() != Some("contended") {
+        uncontended(rounds, only.as_deref());
+    }
+    if only.is_none_or(|only| only == "contended") {
+        contended(rounds);
     }
 }
 
@@ -53,6 +57,30 @@ async fn take_tokio(mutex: &tokio::sync::Mutex<()>) {
     black_box(&mutex.lock().await);
 }
 
+/// What stands where named locks of tasks are not a library's.
+#[derive(Default)]
+struct Named(parking_lot::Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Named {
+    fn get(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut map = self.0.lock();
+        if let Some(mutex) = map.get(name) {
+            return Arc::clone(mutex);
+        }
+        Arc::clone(map.entry(name.to_owned()).or_default())
+    }
+
+    async fn take(&self, name: &str) {
+        let mutex = self.get(name);
+        take_tokio(&mutex).await;
+        let mut map = self.0.lock();
+        // The map's and this one.
+        if Arc::strong_count(&mutex) == 2 {
+            map.remove(name);
+        }
+    }
+}
+
 fn uncontended(rounds: u32, only: Option<&str>) {
     let plain = parking_lot::Mutex::new(());
     let tokio = tokio::sync::Mutex::new(());
@@ -60,6 +88,8 @@ fn uncontended(rounds: u32, only: Option<&str>) {
     let reader = lock("volume-0123456789-resize-op-read").read();
     let semaphore = lockutils::semaphore("volume-0123456789-resize-op-sem", 4);
     let alive = lock(NAME);
+    let named = Named::default();
+    let _alive = named.get(NAME);
     // Twice: from the second time on, a handle remembers its place.
     for _ in 0..2 {
         take(&alive);
@@ -82,6 +112,10 @@ fn uncontended(rounds: u32, only: Option<&str>) {
         take(&lock(black_box("volume-0123456789-resize-op-cold")));
     });
     table.add("tokio Mutex, await", || block_on(take_tokio(&tokio)));
+    table.add("tokio Mutex by name in a map, live", || block_on(named.take(black_box(NAME))));
+    table.add("tokio Mutex by name in a map, created and dropped", || {
+        block_on(named.take(black_box("volume-0123456789-resize-op-cold")));
+    });
     table.add("async attribute, literal name", || block_on(literal_async()));
     table.add("async kept handle", || block_on(take_async(&kept)));
     table.add("async lock(&name) of a live name", || block_on(take_async(&lock(black_box(NAME)))));
@@ -92,7 +126,7 @@ fn uncontended(rounds: u32, only: Option<&str>) {
     drop(outer);
 }
 
-fn contended() {
+fn contended(rounds: u32) {
     let plain = parking_lot::Mutex::new(());
     let ours = lock("contended");
     let fair = lock("contended-fair").fair();
@@ -100,7 +134,7 @@ fn contended() {
     for threads in [2, 8, 64] {
         let (mut one, mut two, mut three, mut four) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut longest = [Duration::ZERO; 4];
-        for _ in 0..7 {
+        for _ in 0..rounds {
             for (at, (rates, operation)) in [
                 (&mut one, &(|| drop(black_box(plain.lock()))) as &(dyn Fn() + Sync)),
                 (&mut four, &|| take(&fair)),

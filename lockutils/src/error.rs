@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub(crate) use self::text::{Seconds, Shown};
 use crate::name::NameRule;
+use crate::registry::Long;
 
 /// The error of every function here.
 ///
@@ -102,7 +103,7 @@ pub(crate) struct Wait {
     pub(crate) path: Option<PathBuf>,
     pub(crate) waited: Duration,
     /// Where and since when this process holds it.
-    pub(crate) holder: Option<(Option<&'static Location<'static>>, Duration)>,
+    pub(crate) holder: Option<(Option<&'static Location<'static>>, Long)>,
     /// It is the waiting thread itself that holds it.
     pub(crate) own: bool,
     /// It was the file that others held.

@@ -49,11 +49,11 @@ unsafe impl Send for LockGuard {}
 unsafe impl Sync for LockGuard {}
 
 impl LockGuard {
-    /// The caller holds the lock without having waited. A pinned guard is seen by nobody who could ask since
-    /// when, so it is not worth a look at the clock.
+    /// The caller holds the lock without having waited. A look at the clock would cost as much as all the rest, so
+    /// it is for those who ask for it.
     #[inline]
-    pub(crate) fn at_once(hold: Hold, owner: Owner, place: &'static Location<'static>) -> Self {
-        let since = if owner == Owner::Pinned { Coarse::default() } else { Coarse::now() };
+    pub(crate) fn at_once(hold: Hold, owner: Owner, place: &'static Location<'static>, timed: bool) -> Self {
+        let since = if timed { Coarse::now() } else { Coarse::default() };
         hold.claim(owner, place, since);
         let stub = Stub::new(hold.kind(), since);
         Self { cell: hold.into_cell(), stub }
@@ -143,13 +143,16 @@ impl LockGuard {
 
     /// How long the lock has been held, on the coarse clock: exact to a few milliseconds.
     ///
+    /// `None` if nobody looked at the clock when it was taken: an internal lock that was free, taken without
+    /// [`timed`](crate::Lock::timed).
+    ///
     /// ```
-    /// let guard = lockutils::lock("held-example").acquire()?;
-    /// assert!(guard.held() < std::time::Duration::from_secs(60));
+    /// let guard = lockutils::lock("held-example").timed().acquire()?;
+    /// assert!(guard.held().unwrap() < std::time::Duration::from_secs(60));
     /// # Ok::<(), lockutils::Error>(())
     /// ```
-    pub fn held(&self) -> Duration {
-        self.stub.since().elapsed()
+    pub fn held(&self) -> Option<Duration> {
+        Some(self.stub.since()).filter(|since| since.is_known()).map(Coarse::elapsed)
     }
 
     /// Whether the lock no longer excludes other processes, because its file was removed or replaced by

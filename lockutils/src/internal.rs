@@ -81,6 +81,12 @@ impl RawLock {
         self.lifetime.ends();
     }
 
+    /// The caller is about to look at the lock, which may be dead.
+    #[inline]
+    pub(crate) fn is_in_memory(&self) {
+        self.lifetime.used();
+    }
+
     /// Takes the lock if it is free for a newcomer and alive; it always is for one who has a reference.
     #[inline]
     pub(crate) fn try_enter(&self, mode: Mode, fair: bool) -> bool {
@@ -261,6 +267,11 @@ impl RawLock {
             wakers.into_iter().for_each(Waker::wake);
         }
         (granted, waker)
+    }
+
+    /// Whether somebody uses it.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.word.load(Relaxed) != 0
     }
 
     #[inline]

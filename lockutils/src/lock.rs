@@ -82,6 +82,7 @@ pub fn semaphore(name: impl AsRef<str>, permits: u32) -> Lock {
 /// | [`reentrant`](Self::reentrant) | the thread that has it may take it again | a second time is a deadlock, and refused where it is certain |
 /// | [`prefix`](Self::prefix), [`lock_path`](Self::lock_path) | other than the configured ones | |
 /// | [`hashed`](Self::hashed) | makes long names short | long names are refused |
+/// | [`timed`](Self::timed) | notes when the lock was taken | external locks, and those that were waited for |
 ///
 /// # Which way to wait
 ///
@@ -296,6 +297,20 @@ impl Lock {
     /// ```
     pub fn hashed(self) -> Self {
         self.with(Options::set_hashed)
+    }
+
+    /// Looks at the clock when the lock is taken, so that [`LockGuard::held`] knows how long it has been held. An
+    /// external lock and one that was waited for are timed anyway; for an internal lock that is free, the look
+    /// costs as much as the lock.
+    ///
+    /// ```
+    /// let lock = lockutils::lock("timed-example");
+    /// assert_eq!(lock.acquire()?.held(), None);
+    /// assert!(lock.timed().acquire()?.held().is_some());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn timed(self) -> Self {
+        self.with(Options::set_timed)
     }
 
     /// Lets the thread that has the lock take it again, at most `limit` times at once. Say it last: what it

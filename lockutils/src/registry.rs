@@ -14,9 +14,15 @@
 //!
 //! B reads the old cell only under the shard's lock while the table still names it, and A frees it only after
 //! it has looked at the table under the same lock: B never reads freed memory.
+//!
+//! A thread that has found a cell may remember it ([`Remembered`]) and look there first: the same race, but for the
+//! shard's lock, in whose place the memory is counted. What it remembers is the one cell of its name as long as it is
+//! alive, since only a dead one is replaced, and it never becomes another one's.
 
 mod cell;
 mod hold;
+mod near;
+mod remembered;
 mod spare;
 #[cfg_attr(loom, path = "registry/table_model.rs")]
 mod table;
@@ -26,8 +32,9 @@ use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
-pub(crate) use self::cell::{Cell, Owner, Relation};
+pub(crate) use self::cell::{Cell, Long, Owner, Relation};
 pub(crate) use self::hold::{CellId, CellRef, Hold};
+pub(crate) use self::remembered::Remembered;
 use self::table::Table;
 use crate::internal::{Attached, HeldAs, Mode};
 use crate::name;
@@ -50,8 +57,9 @@ impl Namespace {
         self.table.len()
     }
 
-    /// Gives unused memory of the table back.
+    /// Gives unused memory of the table back, and what the calling thread remembers.
     pub(crate) fn shrink(&self) {
+        near::forget();
         self.table.shrink();
     }
 }
@@ -83,6 +91,13 @@ pub(crate) enum Taken {
 /// The number of permits that the lock has, instead of the one that was asked for.
 #[derive(Debug)]
 pub(crate) struct Disagreed(pub(crate) u32);
+
+/// Whether a cell was there or has been made.
+#[derive(PartialEq, Eq)]
+enum Age {
+    New,
+    Old,
+}
 
 /// Where a look-up ended. It owns what it says, so that each one is opened exactly once.
 #[must_use]
@@ -121,11 +136,20 @@ impl Namespace {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: one of a chain of small steps")]
     pub(crate) fn take_write<'a>(&self, full: &Text, home: impl FnOnce() -> &'a Home) -> Option<Hold> {
-        let cell = self.table.take_write(full, |hash| {
+        near::take_write(self, full).or_else(|| self.take_write_from_table(full, home))
+    }
+
+    #[inline(never)]
+    fn take_write_from_table<'a>(&self, full: &Text, home: impl FnOnce() -> &'a Home) -> Option<Hold> {
+        let (cell, age) = self.table.take_write(full, |hash| {
             name::is_plain(full).then(|| make(home(), full, hash, Some(Mode::Write)))
         })?;
         // SAFETY: the table has counted a writer.
-        Some(unsafe { Hold::from_cell(cell, HeldAs::Write) })
+        let hold = unsafe { Hold::from_cell(cell, HeldAs::Write) };
+        if age == Age::Old {
+            near::remember(&hold);
+        }
+        Some(hold)
     }
 
     /// Takes the lock of this identity, or a reference to it where it is busy or `mode` is `None`; makes it
@@ -184,14 +208,25 @@ fn make(home: &Home, full: &Text, hash: u64, mode: Option<Mode>) -> NonNull<Cell
     NonNull::from(Box::leak(spare::make(home, full, hash, mode)))
 }
 
-/// Takes a dead cell out of the table and frees it. Only the last user calls this, once.
+/// Takes a dead cell out of the table. Only the last user calls this, once.
 #[cold]
 #[inline(never)]
 fn bury(cell: NonNull<Cell>) {
     // SAFETY: the word is 0, so nobody else frees the cell, and nobody reads it but through the table.
     let dead = unsafe { cell.as_ref() };
     dead.home().table.remove(cell);
+    // SAFETY: the caller is the last user.
+    unsafe { Cell::forget_file(cell) };
+    if dead.is_forgotten() || dead.drop_keeper() {
+        free(cell);
+    }
+}
+
+/// Frees a dead cell that nobody keeps any more.
+#[inline]
+fn free(cell: NonNull<Cell>) {
+    // SAFETY: it came from a box, the table does not name it any more, and the last keeper calls this once.
+    let dead = unsafe { Box::from_raw(cell.as_ptr()) };
     dead.raw().ends();
-    // SAFETY: it came from a box, the table does not name it any more, and this is the only call.
-    spare::keep(unsafe { Box::from_raw(cell.as_ptr()) });
+    spare::keep(dead);
 }

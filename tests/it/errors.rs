@@ -126,7 +126,7 @@ fn a_wait_ran_out_on_a_writer() {
     let held = place.locks.lock("x").acquire().expect("free");
     let error = place.locks.lock("x").timeout(TINY).acquire().expect_err("busy");
     assert!(error.waited().expect("it waited") >= TINY);
-    let text = "gave up on lock `x` after <time>; this process has held it for <time>, taken at <place>; a longer \
+    let text = "gave up on lock `x` after <time>; this process has held it for <time> or longer, taken at <place>; a longer \
                 timeout or `fair` may help";
     place.check(error, &Expected { text, ..TIMEOUT });
     drop(held);
@@ -210,13 +210,25 @@ fn a_wait_for_the_file_ran_out() {
     drop(held);
 }
 
+/// Of a holder who looked at the clock it is known exactly.
+#[test]
+fn a_wait_ran_out_on_a_timed_writer() {
+    let place = Place::new();
+    let held = place.locks.lock("x").timed().acquire().expect("free");
+    let error = place.locks.lock("x").timeout(TINY).acquire().expect_err("busy");
+    let text = "gave up on lock `x` after <time>; this process has held it for <time>, taken at <place>; a longer \
+                timeout or `fair` may help";
+    place.check(error, &Expected { text, ..TIMEOUT });
+    drop(held);
+}
+
 #[test]
 fn a_task_s_wait_ran_out() {
     let place = Place::new();
     let held = place.locks.lock("x").acquire().expect("free");
     let wait = place.locks.lock("x").timeout(TINY);
     let error = crate::conformance::support::block_on(wait.acquire_async()).expect_err("busy");
-    let text = "gave up on lock `x` after <time>; this process has held it for <time>, taken at <place>; a longer \
+    let text = "gave up on lock `x` after <time>; this process has held it for <time> or longer, taken at <place>; a longer \
                 timeout or `fair` may help";
     place.check(error, &Expected { text, ..TIMEOUT });
     drop(held);
@@ -255,7 +267,7 @@ fn a_wait_was_cancelled() {
     let waits = place.locks.lock("x").cancel_on(&cancel);
     let waiter = Worker::waiting(move || waits.acquire().map(drop));
     cancel.cancel();
-    let text = "the wait was cancelled for lock `x` after <time>; this process has held it for <time>, taken at <place>";
+    let text = "the wait was cancelled for lock `x` after <time>; this process has held it for <time> or longer, taken at <place>";
     place.check(waiter.join().expect_err("cancelled"), &Expected { text, ..CANCELLED });
     drop(held);
 }
@@ -291,7 +303,7 @@ fn nobody_wanted_to_wait() {
     let held = place.locks.lock("x").acquire().expect("free");
     let error = elsewhere(|| now(&place.locks)).expect_err("busy");
     assert_eq!(error.waited(), Some(Duration::ZERO));
-    let text = "did not wait for lock `x`; this process has held it for <time>, taken at <place>; try \
+    let text = "did not wait for lock `x`; this process has it, taken at <place>; try \
                 again, or leave `blocking = false` out to wait";
     place.check(error, &Expected { text, ..BUSY });
     drop(held);

@@ -281,3 +281,73 @@ fn directories_come_and_go() {
         "descriptors are left open"
     );
 }
+
+/// A name of the process-wide registry that this file alone uses.
+fn process_wide(number: usize) -> Lock {
+    lockutils::lock(format!("scale-{number}"))
+}
+
+/// A thread remembers names that it met while they were alive. Here they die and come back all the time, beside
+/// handles that keep some of them alive, and there are more of them than a thread remembers.
+#[test]
+fn threads_that_remember_names_share_one_lock_of_each() {
+    const NAMES: usize = 100;
+    let (oracle, seed) = (Oracle::new(NAMES), seed());
+    let workers: Vec<_> = (0..8)
+        .map(|number| {
+            let oracle = Arc::clone(&oracle);
+            let mut random = StdRng::seed_from_u64(seed.wrapping_add(number));
+            Worker::start(move || {
+                let mut handles: Vec<Lock> = Vec::new();
+                for _ in 0..20_000 {
+                    // A few names are met most of the time.
+                    let most = if random.random_bool(0.7) { 4 } else { NAMES };
+                    let name = random.random_range(0..most);
+                    let guard = if random.random_bool(0.1) {
+                        block_on(process_wide(name).acquire_async()).expect("no limit")
+                    } else {
+                        process_wide(name).acquire().expect("no limit")
+                    };
+                    oracle.visit(name, WRITER);
+                    drop(guard);
+                    if random.random_bool(0.05) {
+                        handles.retain(|_| random.random_bool(0.5));
+                        let handle = process_wide(name);
+                        drop(kept(&handle));
+                        handles.push(handle);
+                    }
+                }
+            })
+        })
+        .collect();
+    workers.into_iter().for_each(Worker::join);
+    assert_eq!(oracle.violations.load(SeqCst), 0);
+    for number in 0..NAMES {
+        assert!(!process_wide(number).is_locked().expect("it can be looked at"));
+    }
+}
+
+/// Each name is alive while the thread takes it a second time, so that it remembers it.
+fn remember(names: std::ops::Range<usize>) {
+    for number in names {
+        let handle = process_wide(number);
+        drop(kept(&handle));
+        drop(process_wide(number).acquire().expect("free"));
+    }
+}
+
+/// What a thread remembers is a few names, and it goes with the thread.
+#[test]
+fn what_was_remembered_is_freed() {
+    let _alone = alone();
+    remember(0..1_000);
+    let before = resident();
+    remember(1_000..MILLION);
+    let more = resident().saturating_sub(before);
+    assert!(more < 64 * MIB, "a million names left {} MiB behind", more / MIB);
+    for _ in 0..30_000 {
+        std::thread::spawn(|| remember(0..32)).join().expect("it ends");
+    }
+    let more = resident().saturating_sub(before);
+    assert!(more < 64 * MIB, "thirty thousand threads left {} MiB behind", more / MIB);
+}

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lockutils::{Cancel, Config, Lock, LockGuard, Locks, synchronized};
 use tempfile::TempDir;
 
-use crate::conformance::support::{LONG, TINY, Worker, elsewhere, own, wait_until};
+use crate::conformance::support::{LONG, TINY, Worker, block_on, elsewhere, own, wait_until};
 
 /// A registry with a directory.
 fn placed() -> (TempDir, Locks) {
@@ -402,10 +402,30 @@ fn guards_tell_times() {
         drop(held);
         let guard = waiter.join().expect("it was let go");
         assert!(guard.waited() > Duration::ZERO && guard.waited() < LONG, "{:?} {least:?}", guard.waited());
-        let seen = guard.held();
-        wait_until("the coarse clock has moved", || guard.held() > seen);
-        assert!(guard.held() < LONG);
+        clock_moves(&guard);
     }
+}
+
+/// Who waited looked at the clock anyway, and so does who takes a file; others do it when they are asked to.
+#[test]
+fn guards_are_timed_where_it_is_asked_for() {
+    let (_directory, locks) = placed();
+    clock_moves(&taken(&locks.lock("x").timed()));
+    clock_moves(&taken(&locks.lock("x").external()));
+    clock_moves(&block_on(locks.lock("x").timed().acquire_async()).expect("free"));
+    clock_moves(&locks.lock("x").timed().try_acquire().expect("busy is no error").expect("free"));
+    let kept = locks.lock("x").timed();
+    (0..3).for_each(|_| clock_moves(&taken(&kept)));
+    assert_eq!(taken(&locks.lock("x")).held(), None);
+    assert_eq!(taken(&locks.lock("x").read()).held(), None);
+    clock_moves(&taken(&locks.lock("x").read().timed()));
+    clock_moves(&taken(&locks.semaphore("y", 2).timed()));
+}
+
+fn clock_moves(guard: &LockGuard) {
+    let seen = guard.held().expect("it is timed");
+    wait_until("the coarse clock has moved", || guard.held().expect("it is timed") > seen);
+    assert!(guard.held().expect("it is timed") < LONG);
 }
 
 #[test]

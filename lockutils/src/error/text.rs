@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::{Kind, Others, Wait};
+use crate::registry::Long;
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,10 +177,14 @@ impl fmt::Display for Wait {
         }
         let who = if self.own { "this thread" } else { "this process" };
         match &self.holder {
-            Some((Some(place), held)) => {
-                write!(f, "; {who} has held it for {}, taken at {place}", Seconds(*held))
+            Some((place, long)) => {
+                match long {
+                    Long::Exactly(long) => write!(f, "; {who} has held it for {}", Seconds(*long)),
+                    Long::AtLeast(long) => write!(f, "; {who} has held it for {} or longer", Seconds(*long)),
+                    Long::Unknown => write!(f, "; {who} has it"),
+                }?;
+                place.map_or(Ok(()), |place| write!(f, ", taken at {place}"))
             }
-            Some((None, held)) => write!(f, "; {who} has held it for {}", Seconds(*held)),
             None if self.external => match &self.file_holder {
                 Some(holder) => write!(f, "; its file is held by {holder}"),
                 None => f.write_str("; its file was let go a moment ago, or is held where it cannot be seen"),

@@ -15,7 +15,7 @@ use loom::thread;
 
 use super::wait::{Waiting, block};
 use super::{After, Mode, RawLock, park};
-use crate::registry::{Hold, Home, Namespace, Taken};
+use crate::registry::{Hold, Home, Namespace, Remembered, Taken};
 
 /// A lock and what it guards.
 struct Guarded {
@@ -347,6 +347,48 @@ fn a_waiter_that_gives_up_while_the_last_holder_leaves_frees_the_lock_once() {
         });
         drop(holder);
         waiter.join().unwrap();
+        assert_eq!(home.len(), 0);
+    });
+}
+
+#[test]
+fn who_remembers_a_lock_meets_its_last_drop() {
+    model(|| {
+        let home = Home::Own(Arc::new(Namespace::new()));
+        let inside = Arc::new(AtomicUsize::new(0));
+        let first = hold(&home);
+        let remembered = Remembered::new(&first);
+        let other = thread::spawn({
+            let (home, inside) = (home.clone(), Arc::clone(&inside));
+            move || {
+                if let Some(guard) = remembered.take_write() {
+                    assert_eq!(inside.fetch_add(1, SeqCst), 0, "two holders");
+                    assert!(home.find(&"x".into()).is_some(), "a holder's lock is in the table");
+                    inside.fetch_sub(1, SeqCst);
+                    drop(guard);
+                }
+                drop(remembered);
+            }
+        });
+        drop(first);
+        let again = hold(&home);
+        assert_eq!(inside.fetch_add(1, SeqCst), 0, "two live locks of one name");
+        inside.fetch_sub(1, SeqCst);
+        drop(again);
+        other.join().unwrap();
+        assert_eq!(home.len(), 0);
+    });
+}
+
+#[test]
+fn two_who_remember_a_lock_free_it_once() {
+    model(|| {
+        let home = Home::Own(Arc::new(Namespace::new()));
+        let first = hold(&home);
+        let others = [Remembered::new(&first), Remembered::new(&first)]
+            .map(|remembered| thread::spawn(move || drop(remembered.take_write())));
+        drop(first);
+        others.into_iter().for_each(|other| other.join().unwrap());
         assert_eq!(home.len(), 0);
     });
 }

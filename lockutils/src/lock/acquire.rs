@@ -28,7 +28,7 @@ impl Lock {
         place: &'static Location<'static>,
     ) -> Result<LockGuard, Error> {
         match self.at_once() {
-            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
+            Some(hold) => Ok(self.guard(hold, owner, place)),
             None => self.acquire_unkept(owner, place),
         }
     }
@@ -37,7 +37,7 @@ impl Lock {
     #[inline(never)]
     fn acquire_unkept(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
         match self.take_ordinary() {
-            Some(hold) => Ok(LockGuard::at_once(hold, owner, place)),
+            Some(hold) => Ok(self.guard(hold, owner, place)),
             None => self.acquire_otherwise(owner, place),
         }
     }
@@ -45,7 +45,7 @@ impl Lock {
     #[inline(never)]
     fn acquire_otherwise(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
         match self.begin()? {
-            Taken::Held(hold) if !self.options.is_external() => Ok(LockGuard::at_once(hold, owner, place)),
+            Taken::Held(hold) if !self.options.is_external() => Ok(self.guard(hold, owner, place)),
             taken => self.acquire_slow(taken, owner, place),
         }
     }
@@ -98,19 +98,25 @@ impl Lock {
         cell.try_hold(self.options.mode(), self.options.is_fair())
     }
 
+    /// The guard of what was free.
+    #[inline]
+    pub(super) fn guard(&self, hold: Hold, owner: Owner, place: &'static Location<'static>) -> LockGuard {
+        LockGuard::at_once(hold, owner, place, self.options.is_timed())
+    }
+
     /// The way of an attribute whose name is a literal.
     #[inline]
     pub(crate) fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
         let cell =
             self.kept.get().filter(|_| self.options.mode() == Mode::Write && !self.options.is_external())?;
         let hold = cell.try_write(self.options.is_fair())?;
-        Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place)))
+        Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place, false)))
     }
 
     #[inline]
     pub(crate) fn enter_pinned(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
         match self.at_once() {
-            Some(hold) => Ok(Pinned::new(LockGuard::at_once(hold, Owner::Pinned, place), place)),
+            Some(hold) => Ok(Pinned::new(self.guard(hold, Owner::Pinned, place), place)),
             None => self.enter_unkept(place),
         }
     }
@@ -134,7 +140,7 @@ impl Lock {
             },
         };
         let Some(file) = self.file(hold.cell())? else {
-            return Ok(Some(LockGuard::at_once(hold, owner, place)));
+            return Ok(Some(self.guard(hold, owner, place)));
         };
         let free = self.reads_on(hold.cell(), file)
             || file.try_acquire(self.share(), self.options.is_fair(), &self.taker(owner, place))?;
@@ -271,7 +277,7 @@ impl Lock {
             name: cell.name().to_owned(),
             path: file.map(|file| file.path().to_owned()),
             waited,
-            holder: held.map(|held| (held.place, held.since.elapsed())),
+            holder: held.map(|held| (held.place, held.long)),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
             external: of == WaitOf::File,
             file_holder: if of == WaitOf::File {

@@ -20,12 +20,10 @@ impl Lock {
         place: &'static Location<'static>,
     ) -> Result<LockGuard, Error> {
         if let Some(hold) = self.at_once().or_else(|| self.take_in_task()) {
-            return Ok(LockGuard::at_once(hold, Owner::Task, place));
+            return Ok(self.guard(hold, Owner::Task, place));
         }
         match self.begin()? {
-            Taken::Held(hold) if !self.options.is_external() => {
-                Ok(LockGuard::at_once(hold, Owner::Task, place))
-            }
+            Taken::Held(hold) if !self.options.is_external() => Ok(self.guard(hold, Owner::Task, place)),
             // In a box, so that the future of a lock that is free is small.
             taken => Box::pin(self.acquire_async_slow(taken, place)).await,
         }

@@ -6,14 +6,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use once_cell::sync::OnceCell;
 
 use super::Lock;
-use crate::clock::Coarse;
 use crate::error::{Error, Kind};
 use crate::external::{LockFile, MOST_PERMITS};
 use crate::holder::Holder;
 use crate::internal::Mode;
 use crate::limit::Span;
 use crate::name;
-use crate::registry::{Cell, CellRef, Disagreed, Home, Namespace, Taken};
+use crate::registry::{Cell, CellRef, Disagreed, Home, Long, Namespace, Taken};
 use crate::text::Text;
 
 impl Lock {
@@ -140,8 +139,11 @@ impl Lock {
         }
         let held = cell.held();
         let place = held.and_then(|held| held.place).map(ToString::to_string);
-        let since = held.map(|held| held.since).filter(|since| since.is_known());
-        Some(Holder::own(place, since.map(Coarse::elapsed)))
+        let held_for = match held.map_or(Long::Unknown, |held| held.long) {
+            Long::Exactly(long) | Long::AtLeast(long) => Some(long),
+            Long::Unknown => None,
+        };
+        Some(Holder::own(place, held_for))
     }
 
     pub(super) fn mismatch(&self, agreed: &Disagreed) -> Error {

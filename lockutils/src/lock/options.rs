@@ -31,6 +31,7 @@ const PERMIT: u64 = 1 << 1;
 const EXTERNAL: u64 = 1 << 2;
 const FAIR: u64 = 1 << 3;
 const HASHED: u64 = 1 << 4;
+const TIMED: u64 = 1 << 5;
 const PERMITS: u32 = 32;
 
 #[inline]
@@ -59,7 +60,7 @@ impl Options {
 
     #[inline]
     pub(super) fn set_mode(&mut self, mode: Mode) {
-        self.bits = self.bits & (EXTERNAL | FAIR | HASHED) | mode_bits(mode);
+        self.bits = self.bits & (EXTERNAL | FAIR | HASHED | TIMED) | mode_bits(mode);
     }
 
     #[inline]
@@ -88,6 +89,15 @@ impl Options {
 
     pub(super) fn set_hashed(&mut self) {
         self.bits |= HASHED;
+    }
+
+    #[inline]
+    pub(super) fn is_timed(&self) -> bool {
+        self.bits & TIMED != 0
+    }
+
+    pub(super) fn set_timed(&mut self) {
+        self.bits |= TIMED;
     }
 
     /// An internal lock of the registry's own directory and prefix, and no semaphore.
@@ -135,11 +145,12 @@ mod tests {
         assert_eq!(options.mode(), Mode::Permit(u32::MAX));
         options.set_fair();
         options.set_hashed();
+        options.set_timed();
         options.set_external(true);
         for mode in [Mode::Read, Mode::Permit(7), Mode::Write] {
             options.set_mode(mode);
             assert_eq!(options.mode(), mode);
-            assert!(options.is_fair() && options.is_hashed() && options.is_external());
+            assert!(options.is_fair() && options.is_hashed() && options.is_timed() && options.is_external());
             assert!(!options.are_ordinary());
         }
         options.set_external(false);

@@ -3,10 +3,12 @@
 use std::cell::Cell as Slot;
 use std::fmt;
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
+use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
@@ -14,6 +16,7 @@ use super::Home;
 use crate::clock::Coarse;
 use crate::external::LockFile;
 use crate::internal::{Mode, RawLock};
+use crate::sync::AtomicU64 as Keepers;
 use crate::text::Text;
 use crate::token;
 
@@ -21,6 +24,8 @@ use crate::token;
 pub(crate) struct Cell {
     raw: RawLock,
     name: Text,
+    /// Who keeps the memory: its users together, and each that remembers it.
+    keepers: Keepers,
     /// Of the name, in the table of `home`.
     hash: u64,
     home: Home,
@@ -35,7 +40,7 @@ pub(crate) struct Cell {
 /// Who has the lock alone, for messages and for the owner itself. Written only by that holder.
 #[derive(Default)]
 struct Holder {
-    /// The thread's number, shifted left by three, with its flags; 0: no thread (a task, or readers).
+    /// The thread's number, shifted left by four, with its flags; 0: no thread (a task, or readers).
     thread: AtomicU64,
     place: AtomicPtr<Location<'static>>,
     since: AtomicU64,
@@ -49,7 +54,9 @@ const PINNED: u64 = 1;
 const REENTRANT: u64 = 2;
 /// The holder has not looked at the clock.
 const TIMELESS: u64 = 4;
-const FLAGS: u32 = 3;
+/// It has not, but the first of those who wait for it has.
+const AT_LEAST: u64 = 8;
+const FLAGS: u32 = 4;
 
 /// How far a holder is bound to its thread, from not at all to the furthest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,11 +71,21 @@ pub(crate) enum Owner {
     Reentrant,
 }
 
-/// Where and since when the lock is held alone.
+/// Where and how long the lock is held alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
     pub(crate) place: Option<&'static Location<'static>>,
-    pub(crate) since: Coarse,
+    pub(crate) long: Long,
+}
+
+/// How long a lock has been held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Long {
+    /// Nobody has looked at the clock.
+    Unknown,
+    /// That long, or longer.
+    AtLeast(Duration),
+    Exactly(Duration),
 }
 
 /// What the caller of a blocking acquire has to do with the present holder.
@@ -87,6 +104,7 @@ impl Cell {
     pub(super) fn new(home: Home, name: Text, hash: u64, mode: Option<Mode>) -> Self {
         Self {
             raw: RawLock::new(mode),
+            keepers: Keepers::new(1),
             name,
             hash,
             home,
@@ -101,6 +119,7 @@ impl Cell {
     #[inline]
     pub(super) fn renew(&mut self, home: Home, name: Text, hash: u64, mode: Option<Mode>) {
         self.raw.renew(mode);
+        self.keepers = Keepers::new(1);
         self.name = name;
         self.hash = hash;
         self.home = home;
@@ -118,8 +137,32 @@ impl Cell {
     }
 
     /// A dead lock is nobody's, so its file is nobody's either.
-    pub(super) fn forget_file(&mut self) {
-        self.file = OnceCell::new();
+    ///
+    /// # Safety
+    ///
+    /// The caller is its last user and calls this once. Those who remember it read its word, name and home only.
+    #[inline]
+    pub(super) unsafe fn forget_file(dead: NonNull<Self>) {
+        // SAFETY: as the caller says, nobody else uses this field.
+        let file = unsafe { &mut (*dead.as_ptr()).file };
+        if file.get().is_some() {
+            file.take();
+        }
+    }
+
+    pub(super) fn add_keeper(&self) {
+        self.keepers.fetch_add(1, Relaxed);
+    }
+
+    /// Says whether that was the last one.
+    pub(super) fn drop_keeper(&self) -> bool {
+        self.keepers.fetch_sub(1, AcqRel) == 1
+    }
+
+    /// Whether nobody remembers the lock, which is dead, so that nobody can begin to.
+    #[inline]
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.keepers.load(Acquire) == 1
     }
 
     pub(crate) fn raw(&self) -> &RawLock {
@@ -173,7 +216,8 @@ impl Cell {
         let thread = self.holder.thread.load(Relaxed);
         if thread & TIMELESS != 0 {
             self.holder.since.store(Coarse::now().units(), Relaxed);
-            let _ = self.holder.thread.compare_exchange(thread, thread & !TIMELESS, Relaxed, Relaxed);
+            let noted = thread & !TIMELESS | AT_LEAST;
+            let _ = self.holder.thread.compare_exchange(thread, noted, Relaxed, Relaxed);
         }
     }
 
@@ -200,17 +244,20 @@ impl Cell {
         self.raw.downgrade();
     }
 
-    /// Where and since when the lock is held alone, as far as this process knows.
+    /// Where and how long the lock is held alone, as far as this process knows.
     pub(crate) fn held(&self) -> Option<Held> {
         if !self.raw.is_write_held() {
             return None;
         }
         // SAFETY: the pointer is null or was made from a `&'static Location`.
         let place = unsafe { self.holder.place.load(Relaxed).as_ref() };
-        let timeless = self.holder.thread.load(Relaxed) & TIMELESS != 0;
-        let since =
-            if timeless { Coarse::default() } else { Coarse::from_units(self.holder.since.load(Relaxed)) };
-        Some(Held { place, since })
+        let since = Coarse::from_units(self.holder.since.load(Relaxed));
+        let long = match self.holder.thread.load(Relaxed) & (TIMELESS | AT_LEAST) {
+            0 => Long::Exactly(since.elapsed()),
+            AT_LEAST => Long::AtLeast(since.elapsed()),
+            _ => Long::Unknown,
+        };
+        Some(Held { place, long })
     }
 
     pub(crate) fn relation(&self) -> Relation {
@@ -227,7 +274,7 @@ impl Cell {
     /// The depth, when the calling thread has the lock re-entrantly.
     pub(crate) fn reentrant_depth(&self) -> Option<&AtomicU32> {
         let mine = thread_number() << FLAGS | PINNED | REENTRANT;
-        (self.holder.thread.load(Relaxed) & !TIMELESS == mine && self.raw.is_write_held())
+        (self.holder.thread.load(Relaxed) & !(TIMELESS | AT_LEAST) == mine && self.raw.is_write_held())
             .then_some(&self.depth)
     }
 }

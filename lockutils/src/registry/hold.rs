@@ -106,6 +106,11 @@ impl Hold {
         unsafe { self.cell.as_ref() }
     }
 
+    /// As [`cell`](Self::cell), for those who keep it.
+    pub(super) fn as_raw(&self) -> NonNull<Cell> {
+        self.cell
+    }
+
     /// One more reference, for as long as the hold lasts or longer.
     pub(crate) fn cell_ref(&self) -> CellRef {
         self.cell().raw().add_ref();

@@ -22,10 +22,9 @@ pub(super) fn make(home: &Home, name: &Text, hash: u64, mode: Option<Mode>) -> B
     }
 }
 
-/// Frees what the cell has, and keeps its memory. A registry of its own must not live on in a spare cell.
+/// Keeps the memory of a dead cell that has no file any more. A registry of its own must not live on in a spare cell.
 #[inline]
-pub(super) fn keep(mut cell: Box<Cell>) {
-    cell.forget_file();
+pub(super) fn keep(cell: Box<Cell>) {
     if matches!(cell.home(), Home::Process(_)) && matches!(cell.text(), Text::Inline(_)) {
         let _ = SPARE.try_with(|spare| spare.set(Some(cell)));
     }

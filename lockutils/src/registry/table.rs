@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Cell, Found, attach, attached};
+use super::{Age, Cell, Found, attach, attached};
 use crate::internal::Mode;
 use crate::text::Text;
 
@@ -86,15 +86,15 @@ impl Table {
         &self,
         name: &Text,
         make: impl FnOnce(u64) -> Option<NonNull<Cell>>,
-    ) -> Option<NonNull<Cell>> {
+    ) -> Option<(NonNull<Cell>, Age)> {
         let hash = self.hash(name);
         let mut shard = self.shard(hash);
         if let Some(there) = shard.find(hash, |entry| entry.cell().text() == name) {
-            return there.cell().raw().try_write(false).then_some(there.0);
+            return there.cell().raw().try_write(false).then_some((there.0, Age::Old));
         }
         let new = make(hash)?;
         shard.insert_unique(hash, Entry(new), |entry| entry.cell().hash());
-        Some(new)
+        Some((new, Age::New))
     }
 
     /// Begins a use of the cell of this name and, where there is none or no life in it, puts in what `make`

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
-use super::{Cell, Found, attach, attached};
+use super::{Age, Cell, Found, attach, attached};
 use crate::internal::Mode;
 use crate::sync::Mutex;
 use crate::text::Text;
@@ -28,15 +28,15 @@ impl Table {
         &self,
         name: &Text,
         make: impl FnOnce(u64) -> Option<NonNull<Cell>>,
-    ) -> Option<NonNull<Cell>> {
+    ) -> Option<(NonNull<Cell>, Age)> {
         let mut table = self.0.lock();
         if let Some(there) = table.get(&**name) {
             // SAFETY: it is in the table.
-            return unsafe { there.0.as_ref() }.raw().try_write(false).then_some(there.0);
+            return unsafe { there.0.as_ref() }.raw().try_write(false).then_some((there.0, Age::Old));
         }
         let new = make(0)?;
         table.insert(name.to_string(), Entry(new));
-        Some(new)
+        Some((new, Age::New))
     }
 
     pub(super) fn find_or_make(

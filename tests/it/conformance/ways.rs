@@ -151,6 +151,7 @@ pub(crate) const WAYS: &[Way] = &[
         done(ask.limited(ask.lock()).lock_path(path).acquire(), body)
     }),
     alone(&["Lock::hashed"], |ask, body| done(ask.limited(ask.lock()).hashed().acquire(), body)),
+    alone(&["Lock::timed"], |ask, body| done(ask.limited(ask.lock()).timed().acquire(), body)),
     alone(&["Lock::acquire", "kept"], |ask, body| {
         let lock = ask.limited(ask.lock());
         for _ in 0..3 {
