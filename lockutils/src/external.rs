@@ -238,6 +238,8 @@ impl LockFile {
             return opened.unlock().map(|()| true);
         }
         state.opened = Some(opened);
+        // Where one has waited, others may.
+        state.looked = Coarse::default();
         state.begin(sharing, taker);
         Ok(true)
     }
@@ -369,9 +371,20 @@ impl State {
         }
     }
 
+    /// Who waits is not kept waiting for the note, which it writes over.
     fn unlock(&mut self) -> Result<(), Error> {
         let Some(opened) = &self.opened else { return Ok(()) };
-        if std::mem::take(&mut self.is_noted) { opened.unlock_and_clear(self.token) } else { opened.unlock() }
+        if std::mem::take(&mut self.is_noted) && !self.has_heir(opened) {
+            opened.unlock_and_clear(self.token)
+        } else {
+            opened.unlock()
+        }
+    }
+
+    /// Whether somebody waits. Asked of the kernel only where that is likely: if somebody did when the lock was taken, or
+    /// it has been held for a tick of the coarse clock.
+    fn has_heir(&self, opened: &Opened) -> bool {
+        (self.waited || self.looked != Coarse::now()) && opened.is_waited(Sharing::Alone).unwrap_or(false)
     }
 
     /// One more reader, where readers have the file and no writer of another process waits for them to end.

@@ -249,12 +249,16 @@ impl Opened {
         file::unlock_after(&self.file, last).map_err(|error| Error::io_at("unlock", self.path(), error))
     }
 
-    /// The last token that was kept in the file, or 0; `None` if its content is not ours.
-    fn token(&self) -> io::Result<Option<u64>> {
+    fn content(&self) -> io::Result<Content> {
         let mut head = [0; record::HEAD];
         let length = file::read(&self.file, &mut head)?;
-        Ok(match Content::of(&head[..length]) {
-            Content::Ours(token) => Some(token),
+        Ok(Content::of(&head[..length]))
+    }
+
+    /// The last token that was kept in the file, or 0; `None` if its content is not ours.
+    fn token(&self) -> io::Result<Option<u64>> {
+        Ok(match self.content()? {
+            Content::Ours { token, .. } => Some(token),
             Content::Foreign => None,
         })
     }
@@ -265,11 +269,18 @@ impl Opened {
     }
 
     /// The token of those who share: that of the last writer. Where there was none, the first who shares draws one and
-    /// keeps it in the file, so that all have the same.
+    /// keeps it in the file, so that all have the same. The note of a writer who has let go is taken back.
     pub(super) fn shared_token(&self) -> u64 {
-        let token = match self.token() {
-            Ok(Some(0)) if !self.place.is_linked.load(Relaxed) => self.first_token(),
-            token => token,
+        let token = match self.content() {
+            Ok(Content::Ours { token: 0, .. }) if !self.place.is_linked.load(Relaxed) => self.first_token(),
+            Ok(Content::Ours { token, is_held }) => {
+                if is_held {
+                    self.write_free(token);
+                }
+                Ok(Some(token))
+            }
+            Ok(Content::Foreign) => Ok(None),
+            Err(error) => Err(error),
         };
         token.ok().flatten().filter(|token| *token > 0).unwrap_or_else(|| token::next(0))
     }

@@ -13,7 +13,8 @@
 //! since 2026-11-22T10:51:18.123Z
 //! ```
 //!
-//! When the lock is let go, `held` becomes `free` and what comes after the first line becomes blank. Nothing
+//! When the lock is let go, `held` becomes `free` and what comes after the first line becomes blank; unless
+//! somebody waits, who writes over it at once: a writer writes its own record, others the blank one. Nothing
 //! here decides who holds the lock: that is the kernel's. Whatever stands in the file, reading it gives what can
 //! be understood.
 
@@ -56,8 +57,8 @@ pub(crate) struct Record {
 /// What the beginning of a file says of what may be done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// A record, or nothing: with the last token, or 0.
-    Ours(u64),
+    /// A record, or nothing: with the last token, or 0, and whether it names a holder.
+    Ours { token: u64, is_held: bool },
     /// Somebody else has written it, and it is not for us to write over.
     Foreign,
 }
@@ -67,7 +68,7 @@ impl Content {
     /// write does not look like that.
     pub(super) fn of(head: &[u8]) -> Self {
         if head.is_empty() {
-            return Self::Ours(0);
+            return Self::Ours { token: 0, is_held: false };
         }
         let rest =
             head.strip_prefix(MAGIC.as_bytes()).filter(|_| head.len() == HEAD && head.ends_with(b"\n"));
@@ -76,7 +77,10 @@ impl Content {
             (state == b"held token=" || state == b"free token=")
                 && digits[..20].iter().all(u8::is_ascii_digit)
         });
-        rest.map_or(Self::Foreign, |rest| Self::Ours(token(rest).unwrap_or(0)))
+        rest.map_or(Self::Foreign, |rest| Self::Ours {
+            token: token(rest).unwrap_or(0),
+            is_held: rest.starts_with(b"held"),
+        })
     }
 }
 
@@ -227,9 +231,9 @@ mod tests {
     #[test]
     fn a_free_record_keeps_the_token_and_nothing_else() {
         let mut buffer = written(7, &taker("f"));
-        assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours(7));
+        assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours { token: 7, is_held: true });
         free(&mut buffer, 8);
-        assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours(8));
+        assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours { token: 8, is_held: false });
         let record = Record::parse(&buffer).expect("a record");
         assert_eq!(record, Record { token: Some(8), ..Record::default() });
         assert_eq!(String::from_utf8_lossy(&buffer).trim().len(), HEAD - 1);
@@ -251,7 +255,7 @@ mod tests {
 
     #[test]
     fn others_files_are_told_apart() {
-        assert_eq!(Content::of(b""), Content::Ours(0));
+        assert_eq!(Content::of(b""), Content::Ours { token: 0, is_held: false });
         for foreign in
             [&b"4711\n"[..], b"\0", b" ", b"lockutils", b"lockutils 2 held token=1", b"SQLite format 3\0"]
         {
@@ -279,7 +283,8 @@ mod tests {
             let record = Record::parse(&changed).expect("it begins as one");
             assert_eq!(record.is_held, changed[MAGIC.len()..].starts_with(b"held"));
         }
-        assert_eq!(Content::of(format!("{MAGIC}held token={}\n", u64::MAX).as_bytes()), Content::Ours(0));
+        let largest = format!("{MAGIC}held token={}\n", u64::MAX);
+        assert_eq!(Content::of(largest.as_bytes()), Content::Ours { token: 0, is_held: true });
         for strange in [
             "",
             "held token=x",
