@@ -14,10 +14,11 @@ use std::time::Duration;
 use fs4::FileExt;
 use futures_lite::future::block_on;
 use lockutils::{Config, Lock, Locks};
-use lockutils_benches::{median, quantile};
+use lockutils_benches::{Bare, median, open, quantile};
 
 /// The ways to wait, by the name that the child process is told.
-const WAYS: [&str; 4] = ["flock", "lockutils", "lockutils, timeout", "lockutils, async"];
+const WAYS: [&str; 5] =
+    ["flock", "the calls of lockutils", "lockutils", "lockutils, timeout", "lockutils, async"];
 
 /// How long the holder keeps the other waiting, so that it has surely gone to sleep.
 const HOLD: Duration = Duration::from_millis(3);
@@ -77,7 +78,7 @@ impl Waiter {
         self.child.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(b"g"))?;
         std::thread::sleep(HOLD);
         time.write_all_at(&now().to_le_bytes(), 0)?;
-        drop(holder);
+        holder.let_go()?;
         let mut answer = [0; 8];
         self.child.stdout.as_mut().map_or(Ok(()), |stdout| stdout.read_exact(&mut answer))?;
         Ok(Duration::from_nanos(u64::from_le_bytes(answer)).as_secs_f64() * 1e6)
@@ -93,23 +94,31 @@ impl Drop for Waiter {
 
 /// What the parent holds: the same kind of lock as its waiter.
 enum Holder {
-    Bare(#[expect(dead_code, reason = "held for its drop")] File),
+    Flock(#[expect(dead_code, reason = "held for its drop")] File),
+    Bare(Bare),
     Named(#[expect(dead_code, reason = "held for its drop")] lockutils::LockGuard),
 }
 
 impl Holder {
     fn take(way: &str, directory: &Path) -> io::Result<Self> {
-        if way == "flock" {
-            let file = bare(directory)?;
-            FileExt::lock(&file)?;
-            return Ok(Self::Bare(file));
-        }
-        Ok(Self::Named(named(way, directory)?.acquire()?))
+        Ok(match way {
+            "flock" => {
+                let file = open(&directory.join("flocked"))?;
+                FileExt::lock(&file)?;
+                Self::Flock(file)
+            }
+            "the calls of lockutils" => {
+                let bare = Bare::new(&directory.join("bare"))?;
+                bare.wait()?;
+                Self::Bare(bare)
+            }
+            _ => Self::Named(named(way, directory)?.acquire()?),
+        })
     }
-}
 
-fn bare(directory: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).create(true).truncate(false).open(directory.join("bare"))
+    fn let_go(self) -> io::Result<()> {
+        if let Self::Bare(bare) = &self { bare.let_go() } else { Ok(()) }
+    }
 }
 
 fn named(way: &str, directory: &Path) -> io::Result<Lock> {
@@ -121,7 +130,8 @@ fn named(way: &str, directory: &Path) -> io::Result<Lock> {
 /// release.
 fn wait(way: &str, directory: &Path) -> io::Result<()> {
     let time = File::open(directory.join("time"))?;
-    let (file, lock) = (bare(directory)?, named(way, directory)?);
+    let (file, bare) = (open(&directory.join("flocked"))?, Bare::new(&directory.join("bare"))?);
+    let lock = named(way, directory)?;
     let mut byte = [0];
     while io::stdin().read_exact(&mut byte).is_ok() {
         let since = |got: u64| {
@@ -132,6 +142,11 @@ fn wait(way: &str, directory: &Path) -> io::Result<()> {
             FileExt::lock(&file)?;
             let nanos = since(now())?;
             FileExt::unlock(&file)?;
+            nanos
+        } else if way == "the calls of lockutils" {
+            bare.wait()?;
+            let nanos = since(now())?;
+            bare.let_go()?;
             nanos
         } else {
             let guard = if way.contains("async") { block_on(lock.acquire_async())? } else { lock.acquire()? };

@@ -8,6 +8,10 @@
     reason = "figures for people: far below 2^52, and positive"
 )]
 
+mod bare;
+
+pub use bare::{Bare, open};
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

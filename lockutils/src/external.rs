@@ -179,6 +179,7 @@ impl LockFile {
                 .block(self.wait_async(share, taker))
                 .map_or_else(|ended| Ok(Err(ended)), |done| done.map(Ok));
         };
+        taker.prepare(sharing);
         let _turn = (sharing == Sharing::Shared).then(|| Turn::take(&self.turnstile));
         while !self.joins(sharing) {
             let opened = self.open_for_waiting()?;
@@ -200,6 +201,7 @@ impl LockFile {
     }
 
     async fn wait_for_lock(&self, sharing: Sharing, taker: &Taker) -> Result<(), Error> {
+        taker.prepare(sharing);
         let _turn =
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
         while !self.joins(sharing) {
@@ -246,19 +248,16 @@ impl LockFile {
 
     /// The descriptor to wait on: the kept one, which nobody else uses while it is out.
     fn open_for_waiting(&self) -> Result<Opened, Error> {
-        let kept = {
-            let mut state = self.own();
-            if state.holders == 0 { state.opened.take() } else { None }
-        };
-        match kept {
+        match self.take_kept() {
             Some(opened) => Ok(opened),
-            None => loop {
-                // With `waits` a cleaner is waited for; `None` is only for those who do not.
-                if let Some(opened) = self.directory.open_file(&self.name, true)? {
-                    return Ok(opened);
-                }
-            },
+            None => self.directory.open_to_wait(&self.name),
         }
+    }
+
+    /// The kept descriptor, if nobody uses it.
+    fn take_kept(&self) -> Option<Opened> {
+        let mut state = self.own();
+        if state.holders == 0 { state.opened.take() } else { None }
     }
 
     /// Lets go of one hold; the last one unlocks the file.
@@ -371,20 +370,17 @@ impl State {
         }
     }
 
-    /// Who waits is not kept waiting for the note, which it writes over.
+    /// Takes the note back, unless somebody waits, who writes over it and is not kept waiting for that. The kernel is asked
+    /// where it is likely: if somebody waited when the lock was taken, or it has been held for a tick of the coarse clock.
     fn unlock(&mut self) -> Result<(), Error> {
+        let is_noted = std::mem::take(&mut self.is_noted);
+        let may_have_heir = self.waited || self.looked != Coarse::now();
         let Some(opened) = &self.opened else { return Ok(()) };
-        if std::mem::take(&mut self.is_noted) && !self.has_heir(opened) {
-            opened.unlock_and_clear(self.token)
-        } else {
-            opened.unlock()
-        }
-    }
-
-    /// Whether somebody waits. Asked of the kernel only where that is likely: if somebody did when the lock was taken, or
-    /// it has been held for a tick of the coarse clock.
-    fn has_heir(&self, opened: &Opened) -> bool {
-        (self.waited || self.looked != Coarse::now()) && opened.is_waited(Sharing::Alone).unwrap_or(false)
+        opened.unlock_after(|| {
+            if is_noted && !(may_have_heir && opened.is_waited(Sharing::Alone).unwrap_or(false)) {
+                opened.clear(self.token);
+            }
+        })
     }
 
     /// One more reader, where readers have the file and no writer of another process waits for them to end.

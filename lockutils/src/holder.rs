@@ -31,8 +31,8 @@ pub enum Evidence {
     Record,
     /// The kernel names the process, which has left no record: a reader, or a program that is not of this crate.
     Kernel,
-    /// The kernel names the process. The record names another one, which does not have the lock: it has died, or
-    /// somebody else has written it.
+    /// The kernel names the process. The record names another one, which does not have the lock: it has died, has let go a
+    /// moment ago, or somebody else has written it.
     KernelAgainstRecord,
     /// The lock is taken, and nothing more is known.
     Nothing,

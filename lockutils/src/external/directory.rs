@@ -108,6 +108,16 @@ impl Directory {
         Err(Error::io_at("open lock file", &path, Errno::ENOENT))
     }
 
+    /// Opens a lock file for one who waits for it: a cleaner is waited for.
+    pub(super) fn open_to_wait(&self, name: &str) -> Result<Opened, Error> {
+        loop {
+            // `None` is only for those who do not wait.
+            if let Some(opened) = self.open_file(name, true)? {
+                return Ok(opened);
+            }
+        }
+    }
+
     /// Opens a lock file, but does not make it.
     pub(super) fn open_existing(&self, name: &str, purpose: Purpose) -> Result<Existing, Error> {
         let path = self.path.join(name);
@@ -237,12 +247,8 @@ impl Opened {
         self.unlock_after(|| ())
     }
 
-    /// The same, and takes the note back that goes with this token.
-    pub(super) fn unlock_and_clear(&self, token: u64) -> Result<(), Error> {
-        self.unlock_after(|| self.clear(token))
-    }
-
-    fn unlock_after(&self, last: impl FnOnce()) -> Result<(), Error> {
+    /// The same, with `last` as the last that is done under the lock.
+    pub(super) fn unlock_after(&self, last: impl FnOnce()) -> Result<(), Error> {
         if !self.is_mine() {
             return Ok(());
         }
@@ -325,9 +331,7 @@ impl Opened {
             _ if self.place.is_linked.load(Relaxed) => Err(Unnoted::Linked),
             Ok(None) => Err(Unnoted::Foreign),
             Ok(Some(_)) => {
-                let mut buffer = [0; record::LENGTH];
-                record::held(&mut buffer, token, taker, SystemTime::now());
-                file::write(&self.file, &buffer).map_err(Unnoted::Failed)
+                file::write(&self.file, &taker.record(token, SystemTime::now())).map_err(Unnoted::Failed)
             }
             Err(error) => Err(Unnoted::Failed(error)),
         };
@@ -343,10 +347,8 @@ impl Opened {
     }
 
     fn write_free(&self, token: u64) {
-        let mut buffer = [0; record::LENGTH];
-        record::free(&mut buffer, token);
         // A note that stays names somebody who does not have the lock, which is seen by all who read it.
-        let _ = file::write(&self.file, &buffer);
+        let _ = file::write(&self.file, &record::free(token));
     }
 
     /// What the file says, if it is a record.

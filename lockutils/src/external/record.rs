@@ -22,7 +22,10 @@ use std::io::{Cursor, Write};
 use std::panic::Location;
 use std::time::SystemTime;
 
-use crate::process::Identity;
+use once_cell::sync::OnceCell;
+
+use super::Sharing;
+use crate::process::{Identity, PerProcess, ProcessId};
 use crate::token::LARGEST;
 
 /// How long a record is.
@@ -32,12 +35,43 @@ pub(super) const HEAD: usize = 44;
 const MAGIC: &str = "lockutils 1 ";
 
 /// Where and by whom a lock is taken.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Taker {
-    pub(crate) place: &'static Location<'static>,
+    place: &'static Location<'static>,
     /// The function that an attribute stands on.
-    pub(crate) function: Option<&'static str>,
-    pub(crate) is_task: bool,
+    function: Option<&'static str>,
+    is_task: bool,
+    draft: OnceCell<Draft>,
+}
+
+impl Taker {
+    pub(crate) fn new(
+        place: &'static Location<'static>,
+        function: Option<&'static str>,
+        is_task: bool,
+    ) -> Self {
+        Self { place, function, is_task, draft: OnceCell::new() }
+    }
+
+    /// Writes as much of the record as is known before the lock is there. Those who share leave none.
+    pub(super) fn prepare(&self, sharing: Sharing) {
+        if sharing == Sharing::Alone {
+            self.draft();
+        }
+    }
+
+    /// The record, of the calling process.
+    pub(super) fn record(&self, token: u64, since: SystemTime) -> [u8; LENGTH] {
+        let draft = self.draft();
+        if draft.process == ProcessId::current() {
+            return draft.record(token, since);
+        }
+        Draft::new(self).record(token, since)
+    }
+
+    fn draft(&self) -> &Draft {
+        self.draft.get_or_init(|| Draft::new(self))
+    }
 }
 
 /// What is known of the holder, as far as it could be read.
@@ -86,6 +120,8 @@ impl Content {
 
 /// How long `held token=` is.
 const STATE: usize = 11;
+/// Where the token is, as 20 digits.
+const TOKEN: usize = MAGIC.len() + STATE;
 
 /// The token of a first line whose beginning has been read.
 fn token(rest: &[u8]) -> Option<u64> {
@@ -93,40 +129,73 @@ fn token(rest: &[u8]) -> Option<u64> {
     str::from_utf8(line).ok()?.split_once("token=")?.1.trim().parse().ok().filter(|token| *token <= LARGEST)
 }
 
-/// A record that fills `buffer`.
-pub(super) fn held(buffer: &mut [u8; LENGTH], token: u64, taker: &Taker, since: SystemTime) {
-    let Identity { pid, started, boot, namespace, host, program } = Identity::current();
-    blank(buffer);
-    let mut out = Cursor::new(&mut buffer[..LENGTH - 1]);
-    // Nothing here can fail but for a lack of room, and all lengths are limited so that there is enough.
-    let _ = writeln!(out, "{MAGIC}held token={token:020}");
-    let _ = writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace}");
-    line(&mut out, "host ", host, 48);
-    line(&mut out, "program ", program, 40);
-    if taker.is_task {
-        let _ = out.write_all(b"in task\n");
-    } else if let Some(name) = std::thread::current().name() {
-        line(&mut out, "thread ", name, 24);
+/// A record that is written but for what is known only when the lock is there: so that who has just been woken need not
+/// write it.
+#[derive(Debug)]
+struct Draft {
+    buffer: [u8; LENGTH],
+    /// Where the time goes.
+    end: usize,
+    /// Who has written it. A forked child is somebody else.
+    process: ProcessId,
+}
+
+impl Draft {
+    fn new(taker: &Taker) -> Self {
+        let mut buffer = blank();
+        let mut out = Cursor::new(&mut buffer[..LENGTH - 1]);
+        // Nothing here can fail but for a lack of room, and all lengths are limited so that there is enough.
+        let _ = writeln!(out, "{MAGIC}held token={:020}", 0);
+        let _ = out.write_all(about_process());
+        if taker.is_task {
+            let _ = out.write_all(b"in task\n");
+        } else if let Some(name) = std::thread::current().name() {
+            line(&mut out, "thread ", name, 24);
+        }
+        if let Some(function) = taker.function {
+            line(&mut out, "function ", function, 72);
+        }
+        let place = taker.place;
+        let _ = out.write_all(b"at ");
+        write_end(&mut out, place.file(), 64);
+        let _ = writeln!(out, ":{}:{}", place.line(), place.column());
+        let end = usize::try_from(out.position()).unwrap_or(LENGTH);
+        Self { buffer, end, process: ProcessId::current() }
     }
-    if let Some(function) = taker.function {
-        line(&mut out, "function ", function, 72);
+
+    fn record(&self, token: u64, since: SystemTime) -> [u8; LENGTH] {
+        let mut buffer = self.buffer;
+        let _ = write!(&mut buffer[TOKEN..], "{token:020}");
+        let _ =
+            writeln!(&mut buffer[self.end..LENGTH - 1], "since {}", humantime::format_rfc3339_millis(since));
+        buffer
     }
-    let place = taker.place;
-    let _ = out.write_all(b"at ");
-    write_end(&mut out, place.file(), 64);
-    let _ = writeln!(out, ":{}:{}", place.line(), place.column());
-    let _ = writeln!(out, "since {}", humantime::format_rfc3339_millis(since));
+}
+
+/// The lines that are the same in all records of this process.
+fn about_process() -> &'static [u8] {
+    static LINES: PerProcess<Vec<u8>> = PerProcess::new();
+    LINES.get(|| {
+        let Identity { pid, started, boot, namespace, host, program } = Identity::current();
+        let mut out = Cursor::new(Vec::new());
+        let _ = writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace}");
+        line(&mut out, "host ", host, 48);
+        line(&mut out, "program ", program, 40);
+        out.into_inner()
+    })
 }
 
 /// A record of nobody.
-pub(super) fn free(buffer: &mut [u8; LENGTH], token: u64) {
-    blank(buffer);
+pub(super) fn free(token: u64) -> [u8; LENGTH] {
+    let mut buffer = blank();
     let _ = writeln!(&mut buffer[..], "{MAGIC}free token={token:020}");
+    buffer
 }
 
-fn blank(buffer: &mut [u8; LENGTH]) {
-    buffer.fill(b' ');
+fn blank() -> [u8; LENGTH] {
+    let mut buffer = [b' '; LENGTH];
     buffer[LENGTH - 1] = b'\n';
+    buffer
 }
 
 fn line(out: &mut impl Write, key: &str, value: &str, most: usize) {
@@ -201,13 +270,12 @@ mod tests {
     use super::*;
 
     fn taker(function: &'static str) -> Taker {
-        Taker { place: Location::caller(), function: Some(function), is_task: false }
+        Taker::new(Location::caller(), Some(function), false)
     }
 
     fn written(token: u64, taker: &Taker) -> [u8; LENGTH] {
-        let mut buffer = [0; LENGTH];
-        held(&mut buffer, token, taker, SystemTime::UNIX_EPOCH);
-        buffer
+        taker.prepare(Sharing::Alone);
+        taker.record(token, SystemTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -230,9 +298,9 @@ mod tests {
 
     #[test]
     fn a_free_record_keeps_the_token_and_nothing_else() {
-        let mut buffer = written(7, &taker("f"));
+        let buffer = written(7, &taker("f"));
         assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours { token: 7, is_held: true });
-        free(&mut buffer, 8);
+        let buffer = free(8);
         assert_eq!(Content::of(&buffer[..HEAD]), Content::Ours { token: 8, is_held: false });
         let record = Record::parse(&buffer).expect("a record");
         assert_eq!(record, Record { token: Some(8), ..Record::default() });

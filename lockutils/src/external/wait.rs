@@ -68,6 +68,8 @@ pub(super) struct Errand {
     directory: Arc<Directory>,
     name: Box<str>,
     want: Want,
+    /// The descriptor to wait on, if there is one already.
+    kept: Mutex<Option<Opened>>,
     /// Whose thread it is: it does not live on in a forked child.
     process: ProcessId,
     course: Mutex<Course>,
@@ -102,6 +104,8 @@ impl Errand {
             directory: Arc::clone(&lock.directory),
             name: lock.name.clone(),
             want,
+            // Who wants a permit looks at the kept one meanwhile.
+            kept: Mutex::new(if matches!(want, Want::Lock(_)) { lock.take_kept() } else { None }),
             process: ProcessId::current(),
             course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
             confirmed: AtomicBool::new(false),
@@ -183,7 +187,8 @@ impl Errand {
     /// One wait in the kernel. `false`: it has to begin anew.
     fn has_carried_out(self: &Arc<Self>) -> bool {
         let result = self.wait();
-        *self.queued.lock() = None;
+        // Closed when the result is on its way.
+        let _queued = self.queued.lock().take();
         let mut course = self.course.lock();
         course.has_record = false;
         let halved = std::mem::take(&mut course.halved);
@@ -218,17 +223,15 @@ impl Errand {
 
     /// `None`: not wanted any more when it had the lock.
     fn wait(&self) -> Option<Result<Opened, Error>> {
-        loop {
-            let opened = match self.directory.open_file(&self.name, true) {
-                Ok(Some(opened)) => opened,
-                Ok(None) => continue,
-                Err(error) => return Some(Err(error)),
-            };
-            return match opened.lock(self.want, |step| self.is_wanted(&opened, step)) {
-                Ok(true) => Some(Ok(opened)),
-                Ok(false) => None,
-                Err(error) => Some(Err(error)),
-            };
+        let kept = self.kept.lock().take();
+        let opened = match kept.map_or_else(|| self.directory.open_to_wait(&self.name), Ok) {
+            Ok(opened) => opened,
+            Err(error) => return Some(Err(error)),
+        };
+        match opened.lock(self.want, |step| self.is_wanted(&opened, step)) {
+            Ok(true) => Some(Ok(opened)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
         }
     }
 

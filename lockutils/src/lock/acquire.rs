@@ -290,7 +290,7 @@ impl Lock {
     }
 
     pub(super) fn taker(&self, owner: Owner, place: &'static Location<'static>) -> Taker {
-        Taker { place, function: self.options.function(), is_task: owner == Owner::Task }
+        Taker::new(place, self.options.function(), owner == Owner::Task)
     }
 
     fn others(&self, cell: &Cell) -> Others {

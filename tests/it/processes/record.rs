@@ -55,6 +55,35 @@ fn hostname() -> String {
     String::from_utf8(name).expect("text").trim().to_owned()
 }
 
+/// Who lets go of a lock that somebody waits for leaves the note to that one: a writer writes its own, and others blank
+/// it, since it would name somebody who has let go.
+#[test]
+fn who_waited_writes_over_the_note() {
+    for words in [&[][..], &["timeout=25000"], &["async"], &["read"], &["semaphore=2"]] {
+        let place = Place::new("who_waited_writes_over_the_note");
+        let guard = place.try_acquire("job").expect("free");
+        let mut waiter = place.waiter("job", words);
+        // So long that the one who lets go looks for those who wait.
+        eventually("the clock has moved", || {
+            guard.held().expect("it is external") > Duration::from_millis(9)
+        });
+        let before = content(&place, "job");
+        drop(guard);
+        waiter.expect("held");
+        let after = content(&place, "job");
+        let alone = !words.contains(&"read") && !words.contains(&"semaphore=2");
+        assert_eq!(after.contains(&format!("\npid {} started ", waiter.pid())), alone, "{words:?}: {after}");
+        assert_eq!(after.starts_with("lockutils 1 held "), alone, "{words:?}: {after}");
+        assert!(token(&after) >= token(&before), "{words:?}: {after}");
+        let holder = holder(&place, "job");
+        assert_eq!(holder.pid(), Some(waiter.pid().as_raw().cast_unsigned()), "{words:?}: {holder:?}");
+        let evidence = if alone { Evidence::Both } else { Evidence::Kernel };
+        assert_eq!(holder.evidence(), evidence, "{words:?}: {holder:?}");
+        waiter.release();
+        assert!(content(&place, "job").starts_with("lockutils 1 free "), "{words:?}");
+    }
+}
+
 /// It can be read by people, names whom it should, and is blank when the lock is free.
 #[test]
 fn the_file_can_be_read() {
