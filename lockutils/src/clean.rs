@@ -7,7 +7,7 @@ use std::time::Duration;
 use glob::Pattern;
 
 use crate::error::{Error, Kind};
-use crate::external::remove::{Removal, is_aside};
+use crate::external::remove::{Removal, is_ours};
 use crate::internal::Mode;
 use crate::lock::Lock;
 use crate::locks::Locks;
@@ -117,7 +117,7 @@ fn candidates(path: &Path, older_than: Duration) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(failed)?;
-        if !is_aside(&entry.file_name()) && is_older(&entry, older_than) {
+        if !is_ours(&entry.file_name()) && is_older(&entry, older_than) {
             names.extend(entry.file_name().into_string());
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Shown};
+use crate::external::Mechanism;
 use crate::external::filesystem::{Policy, Rules};
 use crate::name::{self, LONGEST, NameRule};
 
@@ -26,6 +27,7 @@ mod serialize;
 /// | `lock_file_prefix` | put before each name, with a hyphen | none |
 /// | `lock_file_mode` | the mode of new lock files, exactly (the umask is not applied) | `0o600` |
 /// | `disable_process_locking` | external locks become internal ones | `false` |
+/// | `mechanism` | `kernel` or `pid`: locks of the kernel, or files that name their owner | [`kernel`](Mechanism) |
 /// | `network_filesystems` | whether lock directories on network file systems are refused, warned of or allowed | [by kind](crate::Policy) |
 /// | `insecure_lock_path` | lets the lock directory be one that everybody may write to, without a sticky bit | `false` |
 /// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
@@ -59,6 +61,9 @@ pub struct Config {
     pub lock_file_mode: Option<u32>,
     /// Whether external locks become internal ones.
     pub disable_process_locking: bool,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "is_default"))]
+    /// How lock files exclude other processes.
+    pub mechanism: Mechanism,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     /// What to do about lock directories on network file systems; unset means by kind.
     pub network_filesystems: Option<Policy>,
@@ -74,9 +79,13 @@ pub struct Config {
     /// What the environment says of `disable_process_locking` and is no boolean: refused when it is bound.
     #[cfg_attr(feature = "serde", serde(skip))]
     no_boolean: Option<String>,
+    /// The same of `mechanism`.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    no_mechanism: Option<String>,
 }
 
 const DISABLE: &str = "LOCKUTILS_DISABLE_PROCESS_LOCKING";
+const MECHANISM: &str = "LOCKUTILS_MECHANISM";
 
 impl Config {
     /// Makes a configuration in which nothing is set.
@@ -89,8 +98,8 @@ impl Config {
     }
 
     /// Reads the environment: `LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`; `LOCKUTILS_LOCK_FILE_PREFIX`;
-    /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`). An
-    /// empty variable counts as unset.
+    /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`);
+    /// `LOCKUTILS_MECHANISM` (`kernel` or `pid`). An empty variable counts as unset.
     ///
     /// This is what the process uses when nobody calls [`init`](crate::init). A value that cannot be used is
     /// an error ([`Error::is_config`]) where the configuration is taken over: of [`init`](crate::init), of
@@ -102,8 +111,10 @@ impl Config {
     /// ```
     pub fn from_env() -> Self {
         let set = |key| env::var_os(key).filter(|value| !value.is_empty());
-        let said = set(DISABLE).map(|value| value.to_string_lossy().into_owned());
+        let text = |key| set(key).map(|value| value.to_string_lossy().into_owned());
+        let (said, named) = (text(DISABLE), text(MECHANISM));
         let disabled = said.as_deref().and_then(boolean);
+        let mechanism = named.as_deref().and_then(Mechanism::named);
         Self {
             lock_path: set("LOCKUTILS_LOCK_PATH").or_else(|| set("OSLO_LOCK_PATH")).map(PathBuf::from),
             // What is no text becomes one with a control character, which is refused when it is bound.
@@ -111,7 +122,9 @@ impl Config {
                 prefix.into_string().unwrap_or_else(|other| format!("{}\0", other.to_string_lossy()))
             }),
             disable_process_locking: disabled.unwrap_or(false),
+            mechanism: mechanism.unwrap_or_default(),
             no_boolean: said.filter(|_| disabled.is_none()),
+            no_mechanism: named.filter(|_| mechanism.is_none()),
             ..Self::default()
         }
     }
@@ -166,6 +179,20 @@ impl Config {
     pub fn disable_process_locking(mut self, yes: bool) -> Self {
         self.disable_process_locking = yes;
         self.no_boolean = None;
+        self
+    }
+
+    /// Sets how lock files exclude other processes: by locks of the kernel, or by naming their owner.
+    ///
+    /// ```
+    /// use lockutils::{Config, Mechanism};
+    /// let config = Config::new().lock_path("/mnt/share/locks").mechanism(Mechanism::Pid);
+    /// assert_eq!(config.mechanism, Mechanism::Pid);
+    /// ```
+    #[must_use]
+    pub fn mechanism(mut self, mechanism: Mechanism) -> Self {
+        self.mechanism = mechanism;
+        self.no_mechanism = None;
         self
     }
 
@@ -231,7 +258,11 @@ impl Config {
     }
 
     pub(crate) fn rules(&self) -> Rules {
-        Rules { network: self.network_filesystems, insecure: self.insecure_lock_path }
+        Rules {
+            mechanism: self.mechanism,
+            network: self.network_filesystems,
+            insecure: self.insecure_lock_path,
+        }
     }
 
     pub(crate) fn mode(&self) -> u32 {
@@ -243,6 +274,11 @@ impl Config {
         if let Some(said) = &self.no_boolean {
             return Err(wrong(format!(
                 "the environment variable {DISABLE} is {said:?}, which is no boolean: set it to {BOOLEANS}"
+            )));
+        }
+        if let Some(said) = &self.no_mechanism {
+            return Err(wrong(format!(
+                "the environment variable {MECHANISM} is {said:?}, which is no mechanism: set it to kernel or pid"
             )));
         }
         let prefix = self.prefix();
@@ -268,6 +304,11 @@ impl Config {
         }
         Ok(self)
     }
+}
+
+#[cfg(feature = "serde")]
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 const BOOLEANS: &str = "true, yes, on or 1, or to false, no, off or 0";

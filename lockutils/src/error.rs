@@ -66,6 +66,9 @@ pub(crate) enum Kind {
         path: PathBuf,
         what: &'static str,
     },
+    NamesNobody {
+        path: PathBuf,
+    },
     Io {
         doing: &'static str,
         path: PathBuf,
@@ -297,7 +300,8 @@ impl Error {
     }
 
     /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a
-    /// directory, a FIFO, a device.
+    /// directory, a FIFO, a device. With [`Mechanism::Pid`](crate::Mechanism::Pid), also when it is a file that does not say
+    /// who has it.
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
@@ -307,7 +311,7 @@ impl Error {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_not_a_file(&self) -> bool {
-        matches!(*self.0, Kind::NotAFile { .. })
+        matches!(*self.0, Kind::NotAFile { .. } | Kind::NamesNobody { .. })
     }
 
     /// True when the lock was lost while it was held: its file was removed or replaced by somebody who did not take the
@@ -391,6 +395,7 @@ impl Error {
         match &*self.0 {
             Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => wait.path.as_deref(),
             Kind::NotAFile { path, .. }
+            | Kind::NamesNobody { path }
             | Kind::Io { path, .. }
             | Kind::FileSystem { path, .. }
             | Kind::Insecure { path }

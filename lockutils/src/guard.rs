@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::clock::Coarse;
 use crate::error::{Error, Kind};
-use crate::external::LockFile;
+use crate::external::OuterLock;
 use crate::internal::HeldAs;
 use crate::reads;
 use crate::registry::{Cell, CellId, CellRef, Hold, Owner};
@@ -116,7 +116,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn path(&self) -> Option<&Path> {
-        self.file().map(LockFile::path)
+        self.file().map(OuterLock::path)
     }
 
     /// Whether others may share the lock: a read lock or a permit of a semaphore.
@@ -212,7 +212,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn fencing_token(&self) -> u64 {
-        self.file().map_or_else(|| self.cell().fencing_token(), LockFile::token)
+        self.file().map_or_else(|| self.cell().fencing_token(), OuterLock::token)
     }
 
     /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock
@@ -233,7 +233,7 @@ impl LockGuard {
     /// ```
     pub fn downgrade(mut self) -> Result<Self, Error> {
         if self.kind() == HeldAs::Write {
-            self.file().map_or(Ok(()), LockFile::share)?;
+            self.file().map_or(Ok(()), OuterLock::share)?;
             self.cell().downgrade();
             self.stub = self.stub.as_reader();
         }
@@ -255,7 +255,7 @@ impl LockGuard {
     }
 
     /// The file, if it is held too.
-    fn file(&self) -> Option<&LockFile> {
+    fn file(&self) -> Option<&OuterLock> {
         if self.stub.file() { self.cell().file().get().map(|file| &**file) } else { None }
     }
 
@@ -269,7 +269,7 @@ impl LockGuard {
     /// Lets the file go, so that the drop need not.
     #[cold]
     fn release_file(&mut self) -> Result<(), Error> {
-        let released = self.file().map_or(Ok(()), LockFile::release);
+        let released = self.file().map_or(Ok(()), OuterLock::release);
         self.stub = self.stub.with_file(false);
         released
     }

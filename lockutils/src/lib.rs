@@ -32,6 +32,7 @@ pub use crate::cancel::Cancel;
 pub use crate::clean::Cleaned;
 pub use crate::config::Config;
 pub use crate::error::Error;
+pub use crate::external::Mechanism;
 pub use crate::external::filesystem::Policy;
 pub use crate::external::remove::Removal;
 pub use crate::fence::Fence;

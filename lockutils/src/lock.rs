@@ -528,7 +528,7 @@ impl Lock {
         // The file says more of this process than the registry knows.
         let (own, others): (Vec<_>, Vec<_>) =
             directory.holders(&full)?.into_iter().partition(|holder| holder.pid() == here.pid());
-        let noted = own.into_iter().find(|own| own.evidence() == Evidence::Both);
+        let noted = own.into_iter().find(|own| matches!(own.evidence(), Evidence::Both | Evidence::Record));
         Ok([noted.map_or(here, Holder::into_own)].into_iter().chain(others).collect())
     }
 

@@ -116,6 +116,8 @@ pub(crate) struct Identity {
     pub(crate) boot: String,
     /// The number of its pid namespace.
     pub(crate) namespace: u64,
+    /// The number of its time namespace, in which `started` is meant; 0 where there are none.
+    pub(crate) clock: u64,
     pub(crate) host: String,
     pub(crate) program: String,
 }
@@ -133,10 +135,25 @@ impl Identity {
             pid,
             started: if let Life::Since(started) = Life::of(pid) { started } else { 0 },
             boot: boot().unwrap_or_default(),
-            namespace: namespace().unwrap_or_default(),
+            namespace: namespace("pid").unwrap_or_default(),
+            clock: namespace("time").unwrap_or_default(),
             host: gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
             program: program(pid),
         }
+    }
+
+    /// Whether the process may still be there. Of other hosts and other pid namespaces nothing can be seen.
+    pub(crate) fn may_live(&self) -> bool {
+        let me = Self::current();
+        if self.host == me.host && self.boot != me.boot {
+            return false;
+        }
+        !self.shares_pids_with(me) || self.is_now(Life::of(self.pid))
+    }
+
+    /// Whether what is seen of a process may be this one. When it was started means nothing in another time namespace.
+    pub(crate) fn is_now(&self, life: Life) -> bool {
+        if self.clock == Self::current().clock { life.may_be(self.started) } else { life != Life::Gone }
     }
 
     /// Whether its pid means the same process to both.
@@ -149,9 +166,15 @@ fn boot() -> io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }
 
-fn namespace() -> io::Result<u64> {
+fn namespace(kind: &str) -> io::Result<u64> {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino())
+    fs::metadata(format!("/proc/self/ns/{kind}")).map(|namespace| namespace.ino())
+}
+
+/// Whether the numbers in `/proc` are those of this pid namespace. It may be that of another one, which was mounted
+/// before.
+fn proc_is_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&*std::process::id().to_string()))
 }
 
 /// What can be seen of a process of this pid namespace.
@@ -167,7 +190,9 @@ pub(crate) enum Life {
 
 impl Life {
     pub(crate) fn of(pid: u32) -> Self {
-        if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) {
+        if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat"))
+            && proc_is_ours()
+        {
             return Self::read(&stat).unwrap_or(Self::Hidden);
         }
         // 0 would be the group of this process.
@@ -175,15 +200,17 @@ impl Life {
         if matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)) { Self::Gone } else { Self::Hidden }
     }
 
-    /// Field 22 of `stat` (proc(5)), and the third for the dead.
+    /// Field 22 of `stat` (proc(5)); the third for the dead, of whom no thread is left (the 20th).
     fn read(stat: &str) -> Option<Self> {
         // The name of the program comes second, in parentheses, and may hold anything.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?;
-        if matches!(state, "Z" | "X") {
+        let threads: u64 = fields.nth(16)?.parse().ok()?;
+        // Where the first thread has ended and others have not, the process lives.
+        if matches!(state, "Z" | "X") && threads <= 1 {
             return Some(Self::Gone);
         }
-        fields.nth(18)?.parse().ok().map(Self::Since)
+        fields.nth(1)?.parse().ok().map(Self::Since)
     }
 
     /// Whether it may be one that was started then.
@@ -224,6 +251,12 @@ mod tests {
         let rest = "1 ".repeat(18) + "77 0";
         assert_eq!(Life::read(&format!("1 (a) S b) (c)) S {rest}")), Some(Life::Since(77)));
         assert_eq!(Life::read(&format!("1 (a) S) Z {rest}")), Some(Life::Gone));
+        let threads = "1 ".repeat(16) + "2 1 77 0";
+        assert_eq!(
+            Life::read(&format!("1 (a) Z {threads}")),
+            Some(Life::Since(77)),
+            "its first thread has ended"
+        );
         assert_eq!(Life::read("1 (a"), None);
     }
 

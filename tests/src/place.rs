@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use lockutils::{Config, Lock, LockGuard, Locks};
+use lockutils::{Config, Lock, LockGuard, Locks, Mechanism};
 use tempfile::TempDir;
 
 use crate::child::Child;
@@ -30,6 +30,7 @@ pub fn helper() -> PathBuf {
 pub struct Place {
     locks: Locks,
     directory: TempDir,
+    mechanism: &'static str,
 }
 
 impl Place {
@@ -47,7 +48,13 @@ impl Place {
         let made = tempfile::Builder::new().prefix(&format!("lockutils-{test}-")).tempdir();
         let directory = made.expect("a temporary directory");
         let config = configure(Config::new().lock_path(directory.path()));
-        Self { locks: Locks::new(config).expect("a configuration that can be used"), directory }
+        let mechanism = if config.mechanism == Mechanism::Pid { "pid" } else { "kernel" };
+        Self { locks: Locks::new(config).expect("a configuration that can be used"), directory, mechanism }
+    }
+
+    /// One of pid files, also for the other processes.
+    pub fn of_pid_files(test: &str) -> Self {
+        Self::with(test, |config| config.mechanism(Mechanism::Pid))
     }
 
     /// The directory.
@@ -138,6 +145,7 @@ impl Place {
 
     fn configure(&self, command: &mut Command) {
         command.env("LOCKUTILS_LOCK_PATH", self.path()).env_remove("LOCKUTILS_LOCK_FILE_PREFIX");
+        command.env("LOCKUTILS_MECHANISM", self.mechanism);
     }
 
     /// Another process of ours that can take the lock; see [`Child`] for what it can be told. `words` are the

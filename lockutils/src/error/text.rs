@@ -59,6 +59,12 @@ impl fmt::Display for Kind {
                 write!(f, "semaphore {} was asked for with 0 permits; the least is 1", Shown(name))
             }
             Self::Unsupported { name, what, instead } => write!(f, "{what} (lock `{name}`); {instead}"),
+            Self::NamesNobody { path } => write!(
+                f,
+                "lock file {} does not say who has it, as pid files do: another mechanism or program uses it, or the system \
+                 crashed when it was made; remove it if nobody uses it, or choose another name",
+                path.display()
+            ),
             Self::NotAFile { path, what } => {
                 write!(
                     f,

@@ -14,13 +14,13 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 use parking_lot::Mutex;
 
-use super::Sharing;
 use super::file::{self, FileId, Purpose, Seen, Step, Unopened, Want};
 use super::filesystem::{self, Rules};
 use super::queue;
 use super::range::{self, Range};
 use super::record::{self, Content, Record, Taker};
 use super::wait::Errand;
+use super::{Mechanism, Sharing};
 use crate::error::{Error, Kind};
 use crate::process::ProcessId;
 use crate::token;
@@ -50,6 +50,15 @@ impl Directory {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The mode of new files.
+    pub(super) fn mode(&self) -> u32 {
+        self.mode
+    }
+
+    pub(crate) fn mechanism(&self) -> Mechanism {
+        self.rules.mechanism
     }
 
     /// The open directory; its caller must not keep it longer than one step.

@@ -8,6 +8,7 @@ use nix::libc::S_ISVTX;
 use nix::sys::stat::fstat;
 use nix::sys::statfs::fstatfs;
 
+use super::Mechanism;
 use crate::error::{Error, Kind};
 use crate::trace;
 
@@ -25,6 +26,8 @@ use crate::trace;
 /// | SMB | refuse | locks are mandatory, so that others cannot even read who has one; with `nobrl` they are none |
 /// | AFS, Coda, NCP, `VirtualBox` shared folders | refuse | they keep no locks, or none on parts of files |
 /// | everything else | allow | the locks are the kernel's own |
+///
+/// With [`Mechanism::Pid`](crate::Mechanism::Pid), which needs no locks of the file system, the rule is to allow all.
 ///
 /// An overlay file system counts as local. A file and the same file in one of its layers are two, and exclude nobody.
 ///
@@ -49,6 +52,7 @@ pub enum Policy {
 /// What is asked of a lock directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
+    pub(crate) mechanism: Mechanism,
     pub(crate) network: Option<Policy>,
     /// It may be open to everybody.
     pub(crate) insecure: bool,
@@ -75,7 +79,9 @@ pub(super) fn check(directory: &OwnedFd, path: &Path, rules: Rules) -> Result<()
         Err(errno) => return Err(failed(errno)),
     };
     let Some(network) = network(magic) else { return Ok(()) };
-    match rules.network.unwrap_or(network.rule) {
+    // Pid files are made for those.
+    let default = if rules.mechanism == Mechanism::Pid { Policy::Allow } else { network.rule };
+    match rules.network.unwrap_or(default) {
         Policy::Allow => Ok(()),
         Policy::Warn => {
             trace::on_network(path, network.name, network.why);

@@ -6,7 +6,7 @@ use super::directory::{Existing, Opened};
 use super::file::Purpose;
 use super::range::{self, Range};
 use super::record::Record;
-use super::{Directory, Sharing};
+use super::{Directory, Mechanism, Sharing};
 use crate::error::{Error, Kind};
 use crate::holder::{Evidence, Holder};
 use crate::process::{Identity, Life};
@@ -14,6 +14,9 @@ use crate::process::{Identity, Life};
 impl Directory {
     /// Whether anybody holds the file.
     pub(crate) fn is_locked(&self, name: &str) -> Result<bool, Error> {
+        if self.mechanism() == Mechanism::Pid {
+            return self.is_pid_locked(name);
+        }
         match self.open_existing(name, Purpose::Look)? {
             Existing::Missing => Ok(false),
             // A remover has the lock at this moment.
@@ -25,6 +28,9 @@ impl Directory {
 
     /// Those who hold the file. Takes nothing.
     pub(crate) fn holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
+        if self.mechanism() == Mechanism::Pid {
+            return self.pid_holders(name);
+        }
         match self.open_existing(name, Purpose::Look)? {
             Existing::Missing => Ok(Vec::new()),
             Existing::Leased => Ok(vec![Holder::unknown()]),
@@ -69,7 +75,7 @@ impl Claims {
             let others = others.map(|pid| Holder::named(*pid, Evidence::Kernel));
             return [Holder::of(record, pid, Evidence::Both)].into_iter().chain(others).collect();
         }
-        if self.pids.is_empty() && may_live(&record.process) {
+        if self.pids.is_empty() && record.process.may_live() {
             let pid = record.process.pid;
             return vec![Holder::of(record, pid, Evidence::Record)];
         }
@@ -94,18 +100,9 @@ impl Claims {
 fn is_of(writer: &Identity, pid: u32) -> bool {
     let me = Identity::current();
     let is_same = if writer.namespace == me.namespace {
-        writer.pid == pid && Life::of(pid).may_be(writer.started)
+        writer.pid == pid && writer.is_now(Life::of(pid))
     } else {
         Life::of(pid) == Life::Since(writer.started)
     };
     is_same && writer.boot == me.boot
-}
-
-/// Whether the writer of a record may still be there. Of other hosts and other pid namespaces nothing can be seen.
-fn may_live(writer: &Identity) -> bool {
-    let me = Identity::current();
-    if writer.host == me.host && writer.boot != me.boot {
-        return false;
-    }
-    !writer.shares_pids_with(me) || Life::of(writer.pid).may_be(writer.started)
 }

@@ -18,7 +18,7 @@
 use super::directory::Opened;
 use super::file::{self, Want};
 use super::range::{self, Range};
-use super::watch::Watched;
+use super::watch::{Signs, Watched};
 use super::{LockFile, Sharing, State, Turn, wait};
 use crate::error::{Error, Kind};
 
@@ -83,7 +83,7 @@ impl LockFile {
                 continue;
             };
             let first = First(opened);
-            let mut watched = Watched::new(&self.path)?;
+            let mut watched = Watched::new(&self.path, Signs::All)?;
             loop {
                 watched.mark();
                 if self.try_permit_if(permits, |_| Ok(true))? {

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! lockutils 1 held token=01795341234567890123
-//! pid 4711 started 881234 boot 5f0c0a6b-… namespace 4026531836
+//! pid 4711 started 881234 boot 5f0c0a6b-… namespace 4026531836 clock 4026531834
 //! host web-3
 //! program nova-compute
 //! thread worker-1
@@ -67,6 +67,13 @@ impl Taker {
             return draft.record(token, since);
         }
         Draft::new(self).record(token, since)
+    }
+
+    /// What a record says of the holder, line by line, without its head.
+    pub(super) fn lines(&self, since: SystemTime) -> Vec<u8> {
+        let record = self.record(0, since);
+        let end = record.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
+        [&record[HEAD.min(end)..end], b"\n"].concat()
     }
 
     fn draft(&self) -> &Draft {
@@ -176,9 +183,10 @@ impl Draft {
 fn about_process() -> &'static [u8] {
     static LINES: PerProcess<Vec<u8>> = PerProcess::new();
     LINES.get(|| {
-        let Identity { pid, started, boot, namespace, host, program } = Identity::current();
+        let Identity { pid, started, boot, namespace, clock, host, program } = Identity::current();
         let mut out = Cursor::new(Vec::new());
-        let _ = writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace}");
+        let _ =
+            writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace} clock {clock}");
         line(&mut out, "host ", host, 48);
         line(&mut out, "program ", program, 40);
         out.into_inner()
@@ -231,6 +239,13 @@ impl Record {
         Some(record)
     }
 
+    /// What lines say of a holder; `None` if some are missing.
+    pub(super) fn of_lines<'a>(token: u64, lines: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut record = Self { is_held: true, token: Some(token), ..Self::default() };
+        lines.for_each(|line| record.read(line.trim_end()));
+        Some(record).filter(|record| record.is_whole && record.since.is_some())
+    }
+
     fn read(&mut self, line: &str) {
         let Some((key, value)) = line.split_once(' ') else { return };
         let value = value.trim();
@@ -259,6 +274,7 @@ impl Record {
                 "started" => self.process.started = value.parse().unwrap_or_default(),
                 "boot" => value.clone_into(&mut self.process.boot),
                 "namespace" => self.process.namespace = value.parse().unwrap_or_default(),
+                "clock" => self.process.clock = value.parse().unwrap_or_default(),
                 _ => {}
             }
         }

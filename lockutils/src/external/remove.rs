@@ -23,7 +23,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::directory::Existing;
 use super::file::Purpose;
-use super::{Directory, LockFile, Opened, Sharing};
+use super::{Directory, LockFile, Mechanism, Opened, Sharing};
 use crate::error::Error;
 
 /// What became of a lock file that was to be removed.
@@ -121,6 +121,9 @@ impl Directory {
 
     /// Removes what removers have left behind that were killed before they could unlink it.
     pub(crate) fn remove_asides(&self) -> Result<(), Error> {
+        if self.mechanism() == Mechanism::Pid {
+            return self.sweep_pid_files();
+        }
         let Ok(entries) = std::fs::read_dir(self.path()) else { return Ok(()) };
         for name in entries.flatten().map(|entry| entry.file_name()) {
             if let Some(name) = name.to_str().filter(|name| is_aside(OsStr::new(name))) {
@@ -142,6 +145,8 @@ impl Directory {
     }
 }
 
+/// Names of files that are no locks begin like this.
+pub(crate) const OURS: &str = ".lockutils-";
 /// Names of files on their way out; [`is_aside`] knows them.
 const ASIDE: &str = ".lockutils-removed-";
 
@@ -150,8 +155,13 @@ fn aside() -> String {
     format!("{ASIDE}{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed))
 }
 
+/// Whether a file is none that a lock is on, but one of ours beside them.
+pub(crate) fn is_ours(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(OURS.as_bytes())
+}
+
 /// Whether a file is one that a remover has left behind when it was killed.
-pub(crate) fn is_aside(name: &OsStr) -> bool {
+fn is_aside(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(ASIDE.as_bytes())
 }
 

@@ -62,6 +62,30 @@ struct File {
     wakers: HashMap<u64, Waker>,
 }
 
+/// What is a sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signs {
+    /// Whatever is done to the file.
+    All,
+    /// That it goes, or that somebody closes it who could write. To read it is none, so that those who wait may do
+    /// that.
+    Removal,
+}
+
+impl Signs {
+    fn flags(self) -> AddWatchFlags {
+        let removal = AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_ATTRIB
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_DONT_FOLLOW;
+        match self {
+            Self::All => removal | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE,
+            Self::Removal => removal,
+        }
+    }
+}
+
 /// A file that is watched by its owner, from its birth on.
 pub(super) struct Watched {
     /// `None`: it cannot be watched. Then there is a look at each tick.
@@ -71,8 +95,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(path: &Path) -> Result<Self, Error> {
-        match Watcher::current().and_then(|watcher| watcher.add(path)) {
+    pub(super) fn new(path: &Path, signs: Signs) -> Result<Self, Error> {
+        match Watcher::current().and_then(|watcher| watcher.add(path, signs)) {
             Ok((watcher, descriptor, number)) => {
                 Ok(Self { at: Some((watcher, descriptor)), number, seen: 0 })
             }
@@ -144,16 +168,10 @@ impl Watcher {
         Ok(watcher)
     }
 
-    fn add(&'static self, path: &Path) -> nix::Result<(&'static Self, WatchDescriptor, u64)> {
+    fn add(&'static self, path: &Path, signs: Signs) -> nix::Result<(&'static Self, WatchDescriptor, u64)> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let signs = AddWatchFlags::IN_MODIFY
-            | AddWatchFlags::IN_CLOSE
-            | AddWatchFlags::IN_ATTRIB
-            | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_DONT_FOLLOW;
         let mut files = self.files.lock();
-        let descriptor = self.inotify.add_watch(path, signs)?;
+        let descriptor = self.inotify.add_watch(path, signs.flags())?;
         files.entry(descriptor).or_default().users += 1;
         drop(files);
         Ok((self, descriptor, NEXT.fetch_add(1, Relaxed)))

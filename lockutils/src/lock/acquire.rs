@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Lock;
 use crate::clock::Coarse;
 use crate::error::{Error, Kind, Others, Wait};
-use crate::external::{LockFile, Share, Sharing, Taker};
+use crate::external::{OuterLock, Share, Sharing, Taker};
 use crate::guard::{LockGuard, Pinned};
 use crate::holder::Holder;
 use crate::internal::wait::{Waiting, spin};
@@ -187,7 +187,7 @@ impl Lock {
     pub(crate) fn acquire_file(
         &self,
         cell: &Cell,
-        file: &LockFile,
+        file: &OuterLock,
         waits: bool,
         place: &'static Location<'static>,
     ) -> Result<bool, Error> {
@@ -241,7 +241,7 @@ impl Lock {
 
     /// One more read of the file for a thread that reads already. A writer of another process that waits for that must not
     /// be waited for.
-    fn reads_on(&self, cell: &Cell, file: &LockFile) -> bool {
+    fn reads_on(&self, cell: &Cell, file: &OuterLock) -> bool {
         self.options.mode() == Mode::Read && reads::of(CellId::of(cell.into())).is_some() && file.reenter()
     }
 

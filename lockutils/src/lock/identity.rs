@@ -1,13 +1,12 @@
 //! How the name becomes a lock: prefix, directory, registry, file.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use once_cell::sync::OnceCell;
 
 use super::Lock;
 use crate::error::{Error, Kind};
-use crate::external::{LockFile, MOST_PERMITS};
+use crate::external::{MOST_PERMITS, Mechanism, OuterLock};
 use crate::holder::Holder;
 use crate::internal::Mode;
 use crate::limit::Span;
@@ -113,7 +112,7 @@ impl Lock {
     }
 
     /// The lock's file, if it is external.
-    pub(crate) fn file<'a>(&self, cell: &'a Cell) -> Result<Option<&'a LockFile>, Error> {
+    pub(crate) fn file<'a>(&self, cell: &'a Cell) -> Result<Option<&'a OuterLock>, Error> {
         if !self.is_external()? {
             return Ok(None);
         }
@@ -127,7 +126,19 @@ impl Lock {
         let Some(directory) = cell.home().directory.get() else {
             return Err(Kind::NoLockPath { name: cell.name().to_owned() }.into());
         };
-        Ok(Some(cell.file().get_or_init(|| Box::new(LockFile::new(Arc::clone(directory), cell.name())))))
+        self.check_mechanism(cell, directory.mechanism())?;
+        Ok(Some(cell.file().get_or_init(|| Box::new(OuterLock::new(directory, cell.name())))))
+    }
+
+    fn check_mechanism(&self, cell: &Cell, mechanism: Mechanism) -> Result<(), Error> {
+        let what = match (mechanism, self.options.mode()) {
+            (Mechanism::Kernel, _) | (_, Mode::Write) => return Ok(()),
+            (Mechanism::Pid, Mode::Read) => "pid files have no read locks",
+            (Mechanism::Pid, Mode::Permit(_)) => "pid files have no semaphores",
+        };
+        let instead =
+            "take the lock alone, or configure `mechanism = \"kernel\"` on a file system that keeps locks";
+        Err(Kind::Unsupported { name: cell.name().to_owned(), what, instead }.into())
     }
 
     /// This process, if it holds the lock. To have its in-process half is not enough for an external one.

@@ -14,7 +14,7 @@ use once_cell::sync::OnceCell;
 
 use super::Home;
 use crate::clock::Coarse;
-use crate::external::LockFile;
+use crate::external::OuterLock;
 use crate::internal::{Mode, RawLock};
 use crate::sync::AtomicU64 as Keepers;
 use crate::text::Text;
@@ -34,7 +34,7 @@ pub(crate) struct Cell {
     /// How often its re-entrant owner has it. Only that thread writes it.
     depth: AtomicU32,
     holder: Holder,
-    file: OnceCell<Box<LockFile>>,
+    file: OnceCell<Box<OuterLock>>,
 }
 
 /// Who has the lock alone, for messages and for the owner itself. Written only by that holder.
@@ -177,7 +177,7 @@ impl Cell {
         &self.home
     }
 
-    pub(crate) fn file(&self) -> &OnceCell<Box<LockFile>> {
+    pub(crate) fn file(&self) -> &OnceCell<Box<OuterLock>> {
         &self.file
     }
 

@@ -32,6 +32,7 @@ fn run(words: &[&str]) {
         ["exec", name] => end::exec(name),
         ["end", name, how] => end::end(name, how),
         ["forget", name] => end::forget(name),
+        ["leader-ends", name] => end::leader_ends(name),
         ["unwind", name] => end::unwind(name),
         ["std", file, sharing] => standard::act(file, sharing == "shared"),
         ["count", name, file, times, ref words @ ..] => count::count(name, file, times, words),

@@ -1,0 +1,185 @@
+//! How the processes of a host keep each other out: by the kernel's locks on a file, or by the file itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::pid::PidLock;
+use super::remove::Removal;
+use super::{Directory, LockFile, Share, Taker};
+use crate::error::Error;
+use crate::limit::{Ended, Limit};
+
+/// How lock files exclude other processes.
+///
+/// All who share a directory must use one mechanism: the two do not see each other.
+///
+/// # Locks of the kernel
+///
+/// The default, and what everybody else uses too: oslo.concurrency, fasteners, `flock(1)`, filelock. The kernel frees the lock
+/// of a process that ends, in whatever way.
+///
+/// # Pid files
+///
+/// For file systems that keep no locks, or that do not keep them between those who share a directory. The file is there
+/// exactly as long as the lock is held. It is made with link(2), so that it is never seen unfinished, and says who has the
+/// lock: in the first line the pid, in the second the program.
+///
+/// A file of a process that has ended is taken over. Its owner has ended if it ran on this host before the last boot, or if
+/// there is no process of its pid, or one that was started at another time; nothing is concluded from its name or from the
+/// age of the file. [`Lock::is_locked`](crate::Lock::is_locked) and [`Lock::holder`](crate::Lock::holder) say whether and
+/// by whom the lock is held; whoever waits is woken when the file goes or its owner ends (inotify(7)), and looks each second
+/// beside that. [`LockGuard::check`](crate::LockGuard::check) and [`release`](crate::LockGuard::release) tell a holder
+/// that it was robbed, when somebody has removed the file by hand.
+///
+/// What pid files cannot promise:
+///
+/// - Only processes of one host and one pid namespace see whether the others live. A file of another host or container is
+///   respected for ever: if its owner has died, somebody has to remove it. Hosts that share a directory need different names.
+/// - The lock of a process that replaces itself (execve(2)) is held until it ends.
+/// - On a network file system a killed process may have asked the server for something that is done only after it is dead.
+///   Who cannot live with that needs a [`Fence`](crate::Fence).
+/// - There is no order of arrival between processes: [`fair`](crate::Lock::fair) orders those of this one. There are no
+///   [read locks](crate::Lock::read) and no [semaphores](crate::semaphore()): these are errors
+///   ([`Error::is_unsupported`](crate::Error::is_unsupported)).
+/// - The last [fencing token](crate::LockGuard::fencing_token) goes with the file: the next one is the wall clock.
+/// - The file system must have hard links.
+///
+/// ```
+/// use lockutils::{Config, Locks, Mechanism};
+///
+/// # let dir = lockutils::testing::temp_locks()?;
+/// # let path = dir.path();
+/// let locks = Locks::new(Config::new().lock_path(path).mechanism(Mechanism::Pid))?;
+/// let guard = locks.lock("volumes").external().acquire()?;
+/// let content = std::fs::read_to_string(guard.path().unwrap()).unwrap();
+/// assert_eq!(content.lines().next(), Some(&*std::process::id().to_string()));
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// Locks of the kernel on a file.
+    #[default]
+    Kernel,
+    /// Files that name their owner.
+    Pid,
+}
+
+impl Mechanism {
+    /// As it is called in configurations.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "kernel" => Some(Self::Kernel),
+            "pid" => Some(Self::Pid),
+            _ => None,
+        }
+    }
+}
+
+/// The external half of one identity, in this process.
+pub(crate) enum OuterLock {
+    Kernel(LockFile),
+    Pid(PidLock),
+}
+
+impl OuterLock {
+    pub(crate) fn new(directory: &Arc<Directory>, name: &str) -> Self {
+        let shared = Arc::clone(directory);
+        match directory.mechanism() {
+            Mechanism::Kernel => Self::Kernel(LockFile::new(shared, name)),
+            Mechanism::Pid => Self::Pid(PidLock::new(shared, name)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Kernel(lock) => lock.path(),
+            Self::Pid(lock) => lock.path(),
+        }
+    }
+
+    /// Takes it if it is free.
+    pub(crate) fn try_acquire(&self, share: Share, fair: bool, taker: &Taker) -> Result<bool, Error> {
+        match self {
+            Self::Kernel(lock) => lock.try_acquire(share, fair, taker),
+            Self::Pid(lock) => lock.try_acquire(taker),
+        }
+    }
+
+    /// Waits on this thread, after a try that has failed.
+    pub(crate) fn wait(
+        &self,
+        share: Share,
+        limit: &Limit<'_>,
+        taker: &Taker,
+    ) -> Result<Result<(), Ended>, Error> {
+        match self {
+            Self::Kernel(lock) => lock.wait(share, limit, taker),
+            Self::Pid(lock) => lock.wait(limit, taker),
+        }
+    }
+
+    /// Waits in a task, after a try that has failed.
+    pub(crate) async fn wait_async(&self, share: Share, taker: &Taker) -> Result<(), Error> {
+        match self {
+            Self::Kernel(lock) => lock.wait_async(share, taker).await,
+            Self::Pid(lock) => lock.wait_async(taker).await,
+        }
+    }
+
+    /// Lets go of one hold; the last one lets the file go.
+    pub(crate) fn release(&self) -> Result<(), Error> {
+        match self {
+            Self::Kernel(lock) => lock.release(),
+            Self::Pid(lock) => lock.release(),
+        }
+    }
+
+    /// The one who has it alone shares it from now on, if it can be shared between processes at all.
+    pub(crate) fn share(&self) -> Result<(), Error> {
+        match self {
+            Self::Kernel(lock) => lock.share(),
+            Self::Pid(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn token(&self) -> u64 {
+        match self {
+            Self::Kernel(lock) => lock.token(),
+            Self::Pid(lock) => lock.token(),
+        }
+    }
+
+    /// Whether this process holds it.
+    pub(crate) fn is_held(&self) -> bool {
+        match self {
+            Self::Kernel(lock) => lock.is_held(),
+            Self::Pid(lock) => lock.is_held(),
+        }
+    }
+
+    /// Once more for one who has it.
+    pub(crate) fn reenter(&self) -> bool {
+        match self {
+            Self::Kernel(lock) => lock.reenter(),
+            Self::Pid(lock) => lock.reenter(),
+        }
+    }
+
+    /// Whether it still excludes others.
+    pub(crate) fn is_current(&self) -> Result<bool, Error> {
+        match self {
+            Self::Kernel(lock) => lock.is_current(),
+            Self::Pid(lock) => lock.is_current(),
+        }
+    }
+
+    /// Removes the file, if that takes nothing away from anybody. The caller has the lock alone in this process.
+    pub(crate) fn remove(&self) -> Result<Removal, Error> {
+        match self {
+            Self::Kernel(lock) => lock.remove(),
+            Self::Pid(lock) => lock.remove(),
+        }
+    }
+}

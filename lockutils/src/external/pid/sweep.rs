@@ -1,0 +1,71 @@
+//! Removing what the dead have left beside their locks: files that never got their name, and claims. A claim is taken over
+//! like everything, and given up.
+
+use std::os::fd::AsFd;
+use std::panic::Location;
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::Directory;
+use super::super::file::FileId;
+use super::super::record::Taker;
+use super::card::Card;
+use super::names::{CLAIM, NEW, Own, Place, read, remove};
+use super::slot::{Entered, Id, Slot, enter};
+use crate::error::Error;
+
+/// A file without content whose owner cannot be told is left alone so long: somebody may be about to write it.
+const UNWRITTEN: Duration = Duration::from_secs(3600);
+
+impl Directory {
+    /// Removes what was left behind by those who were killed while they took a pid lock.
+    pub(in super::super) fn sweep_pid_files(&self) -> Result<(), Error> {
+        if FileId::is_missing(self.path()) {
+            return Ok(());
+        }
+        let place = Place::new(self, "")?;
+        for name in names(self.path())? {
+            if name.starts_with(NEW) {
+                sweep_new(&place, &name);
+            } else if let Some(id) = name.strip_prefix(CLAIM).and_then(|id| u128::from_str_radix(id, 16).ok())
+            {
+                sweep_claim(&place, Slot::After(Id(id)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names(path: &Path) -> Result<Vec<String>, Error> {
+    let failed = |error| Error::io_at("read the lock directory", path, error);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    Ok(names)
+}
+
+fn sweep_new(place: &Place<'_>, name: &str) {
+    let Ok(content) = read(place.descriptor.as_fd(), name) else { return };
+    let is_left = match Card::parse(&content) {
+        Some(card) => !card.may_live(),
+        None => is_old(&place.directory.path().join(name)),
+    };
+    if is_left {
+        // Somebody else may have been faster, or may not let us.
+        let _ = remove(place.descriptor.as_fd(), name);
+    }
+}
+
+fn is_old(path: &Path) -> bool {
+    let written = path.symlink_metadata().and_then(|data| data.modified());
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age > UNWRITTEN))
+}
+
+fn sweep_claim(place: &Place<'_>, claim: Slot) -> Result<(), Error> {
+    if !matches!(place.card(claim), Ok(Some(card)) if !card.may_live()) {
+        return Ok(());
+    }
+    let own = Own::new(place, 0, &Taker::new(Location::caller(), None, false))?;
+    if enter(&own, claim)? == Entered::In { place.unlink(claim) } else { Ok(()) }
+}

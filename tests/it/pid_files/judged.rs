@@ -1,0 +1,131 @@
+//! Who counts as dead, and who is respected although nothing is known of it.
+
+use std::fs;
+
+use lockutils_tests::{Place, needs_root};
+
+use super::{content, taken};
+
+/// A file as a killed holder leaves it.
+fn left(place: &Place) -> String {
+    let mut holder = place.holder("job");
+    let left = content(place);
+    holder.kill();
+    assert_eq!(content(place), left, "nobody has cleaned up");
+    left
+}
+
+/// The word that comes after `key` becomes another one.
+fn with(content: &str, key: &str, value: &str) -> String {
+    let start = content.find(key).expect("it is there") + key.len();
+    let end = start + content[start..].find([' ', '\n']).expect("it ends");
+    [&content[..start], value, &content[end..]].concat()
+}
+
+fn is_free(place: &Place, content: &str) -> bool {
+    fs::write(place.file("job"), content).expect("it can be written");
+    place.try_acquire("job").is_some()
+}
+
+/// The number that was given to another process means nobody; so does one that nobody has.
+#[test]
+fn pid_and_start_tell_the_dead() {
+    let place = Place::of_pid_files("pid_and_start_tell_the_dead");
+    let dead = left(&place);
+    assert!(is_free(&place, &dead), "there is no such process");
+    let me = std::process::id().to_string();
+    let reused = with(&with(&dead, "\npid ", &me), "", &me);
+    assert!(is_free(&place, &reused), "this process has its pid, and was started at another time");
+}
+
+#[test]
+fn a_boot_of_this_host_ends_all_that_ran_before() {
+    let place = Place::of_pid_files("a_boot_of_this_host_ends_all_that_ran_before");
+    let holder = place.holder("job");
+    let before = with(&content(&place), " boot ", "00000000-0000-0000-0000-000000000000");
+    assert!(is_free(&place, &before));
+    drop(holder);
+}
+
+/// Of other hosts, pid namespaces and clocks nothing can be seen: what they hold is respected for ever.
+#[test]
+fn who_cannot_be_seen_is_respected() {
+    let place = Place::of_pid_files("who_cannot_be_seen_is_respected");
+    let dead = left(&place);
+    let elsewhere = with(&with(&dead, " boot ", "00000000-0000-0000-0000-000000000000"), "\nhost ", "other");
+    assert!(!is_free(&place, &elsewhere), "another host");
+    assert!(!is_free(&place, &with(&dead, "\nhost ", "other")), "another host that was cloned");
+    assert!(!is_free(&place, &with(&dead, " namespace ", "1")), "another pid namespace");
+    // The clock says when it was started, not whether it is there.
+    let me = std::process::id().to_string();
+    let living = with(&with(&dead, "\npid ", &me), "", &me);
+    assert!(!is_free(&place, &with(&living, " clock ", "1")), "another clock, and the pid is there");
+    assert!(is_free(&place, &with(&dead, " clock ", "1")), "another clock, and there is no such pid");
+}
+
+/// What is torn, empty or somebody else's is not taken for free, and said to be in the way.
+#[test]
+fn what_names_no_holder_is_an_error() {
+    let place = Place::of_pid_files("what_names_no_holder_is_an_error");
+    let whole = left(&place);
+    let kernel = "lockutils 1 free token=00000000000000000001\n";
+    for content in ["", "4711\npython3\n", kernel, &whole[..whole.len() / 2], &"x".repeat(100_000)] {
+        fs::write(place.file("job"), content).expect("it can be written");
+        for lock in [place.lock("job"), place.lock("job").timeout(super::SOON)] {
+            let error = lock.acquire().expect_err("not free");
+            assert!(error.is_not_a_file());
+            let text = format!(
+                "lock file {} does not say who has it, as pid files do: another mechanism or program uses it, or the system \
+                 crashed when it was made; remove it if nobody uses it, or choose another name",
+                place.file("job").display()
+            );
+            assert_eq!(error.to_string(), text);
+        }
+        assert!(place.lock("job").holder().is_err());
+        assert_eq!(fs::read_to_string(place.file("job")).expect("text"), content, "it is left alone");
+    }
+    fs::remove_file(place.file("job")).expect("it can be removed");
+    std::os::unix::fs::symlink("/nowhere", place.file("job")).expect("it can be made");
+    assert!(place.lock("job").acquire().expect_err("a link").is_not_a_file());
+}
+
+/// A process lives as long as one of its threads does.
+#[test]
+fn a_process_whose_first_thread_has_ended_lives() {
+    let place = Place::of_pid_files("a_process_whose_first_thread_has_ended_lives");
+    let mut holder = place.helper(&["leader-ends", "job"]);
+    holder.expect("held");
+    assert!(place.try_acquire("job").is_none() && place.lock("job").is_locked().expect("no error"));
+    holder.finish();
+    drop(taken(&place));
+}
+
+/// A zombie has ended, although its number is still in use.
+#[test]
+fn a_process_that_nobody_has_waited_for_has_ended() {
+    let place = Place::of_pid_files("a_process_that_nobody_has_waited_for_has_ended");
+    let mut holder = place.holder("job");
+    nix::sys::signal::kill(holder.pid(), nix::sys::signal::Signal::SIGKILL).expect("it can be killed");
+    assert!(place.comes_free("job", super::SOON));
+    holder.kill();
+}
+
+/// In a pid namespace whose `/proc` is that of another one, the numbers there mean other processes.
+#[test]
+fn a_foreign_proc_is_not_believed() {
+    needs_root("makes a pid namespace");
+    let place = Place::of_pid_files("a_foreign_proc_is_not_believed");
+    let script = r#""$1" actor job < <(echo wait; exec sleep 1000) & first=$!
+        until [ -s "$2/job" ]; do sleep 0.01; done
+        echo try | "$1" actor job
+        kill -9 $first; wait $first 2>/dev/null || true
+        echo try | "$1" actor job"#;
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "bash", "-c", script, "bash"]);
+    command.arg(lockutils_tests::helper()).arg(place.path());
+    command.env("LOCKUTILS_LOCK_PATH", place.path()).env("LOCKUTILS_MECHANISM", "pid");
+    let mut child = lockutils_tests::Child::spawn(&mut command);
+    for line in ["held", "busy", "held"] {
+        child.expect(line);
+    }
+}
