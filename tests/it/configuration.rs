@@ -246,6 +246,23 @@ fn the_environment_is_read() {
     }
 }
 
+#[test]
+fn the_mechanism_is_read() {
+    let here = directory();
+    let read = |environment: &[(&str, &str)]| -> serde_json::Value {
+        serde_json::from_str(&told(&["environment"], environment, here.path())[0]).expect("it prints JSON")
+    };
+    for (said, mechanism) in
+        [("pid", "pid".into()), ("kernel", serde_json::Value::Null), ("", serde_json::Value::Null)]
+    {
+        assert_eq!(read(&[("LOCKUTILS_MECHANISM", said)])["mechanism"], mechanism, "{said}");
+    }
+    let environment = [("LOCKUTILS_LOCK_PATH", text(here.path())), ("LOCKUTILS_MECHANISM", "Pid")];
+    let expected = "error: the environment variable LOCKUTILS_MECHANISM is \"Pid\", which is no mechanism: set it to kernel \
+                    or pid";
+    assert_eq!(told(&["take"], &environment, here.path()), [expected]);
+}
+
 /// What is no boolean is not taken for one: not by external locks, and not by others of that configuration.
 #[test]
 fn a_switch_that_is_no_boolean_is_refused() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lockutils::{Config, Locks, Policy};
+use lockutils::{Config, Locks, Mechanism, Policy};
 use serde::{Deserialize, Serialize};
 
 /// What a service has: its own settings, and ours in a section.
@@ -53,6 +53,18 @@ fn the_place_of_the_files_may_be_unusual() {
     }
     let text = refused("[lockutils]\nnetwork_filesystems = \"never\"\n");
     assert!(text.contains("never") && text.contains("refuse"), "{text}");
+}
+
+#[test]
+fn the_mechanism_is_called_by_its_name() {
+    for (written, mechanism) in [("kernel", Mechanism::Kernel), ("pid", Mechanism::Pid)] {
+        let config = section(&format!("[lockutils]\nmechanism = \"{written}\"\n"));
+        assert_eq!(config, Config::new().mechanism(mechanism));
+        let json = serde_json::to_string(&config).expect("plain data");
+        assert_eq!(serde_json::from_str::<Config>(&json).expect("what was written"), config, "{json}");
+    }
+    let text = refused("[lockutils]\nmechanism = \"flock\"\n");
+    assert!(text.contains("flock") && text.contains("kernel") && text.contains("pid"), "{text}");
 }
 
 #[test]
