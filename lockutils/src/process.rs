@@ -142,13 +142,22 @@ impl Identity {
         }
     }
 
-    /// Whether the process may still be there. Of other hosts and other pid namespaces nothing can be seen.
+    /// Whether the process may still be there. Of other hosts and other pid namespaces nothing can be seen, and nothing
+    /// is concluded from what could not be read.
     pub(crate) fn may_live(&self) -> bool {
         let me = Self::current();
+        if !self.is_known() || !me.is_known() {
+            return true;
+        }
         if self.host == me.host && self.boot != me.boot {
             return false;
         }
         !self.shares_pids_with(me) || self.is_now(Life::of(self.pid))
+    }
+
+    /// Where there is no `/proc`, some of it is missing.
+    fn is_known(&self) -> bool {
+        !self.boot.is_empty() && !self.host.is_empty() && self.namespace > 0 && self.started > 0
     }
 
     /// Whether what is seen of a process may be this one. When it was started means nothing in another time namespace.

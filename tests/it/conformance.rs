@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use lockutils::{Config, Locks};
+use lockutils::{Config, Locks, Mechanism};
 use tempfile::TempDir;
 
 use self::support::{Worker, elsewhere};
@@ -26,20 +26,30 @@ struct Meeting {
     holder_external: bool,
     comer_external: bool,
     directory: TempDir,
+    mechanism: Mechanism,
 }
 
 impl Meeting {
     fn new(holder_external: bool, comer_external: bool) -> Self {
+        Self::by(Mechanism::Kernel, holder_external, comer_external)
+    }
+
+    fn by(mechanism: Mechanism, holder_external: bool, comer_external: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let holder = registry(&directory);
-        Self { comer: holder.clone(), holder, holder_external, comer_external, directory }
+        let holder = registry(&directory, mechanism);
+        Self { comer: holder.clone(), holder, holder_external, comer_external, directory, mechanism }
     }
 
     /// Two registries of one directory meet in the file, as two processes do.
-    fn in_the_file() -> Self {
-        let meeting = Self::new(true, true);
-        let comer = registry(&meeting.directory);
+    fn in_the_file(mechanism: Mechanism) -> Self {
+        let meeting = Self::by(mechanism, true, true);
+        let comer = registry(&meeting.directory, mechanism);
         Self { comer, ..meeting }
+    }
+
+    /// Pid files are for one at a time.
+    fn has(&self, way: &Way) -> bool {
+        self.mechanism == Mechanism::Kernel || (way.comes, way.stays) == (Kind::Alone, Kind::Alone)
     }
 
     /// Lets every way meet every other.
@@ -59,15 +69,16 @@ impl Meeting {
     }
 
     fn pairs(&self) -> Vec<Pair<'_>> {
-        let pairs = WAYS.iter().flat_map(|holder| WAYS.iter().map(move |comer| (holder, comer)));
+        let ways = || WAYS.iter().filter(|way| self.has(way));
+        let pairs = ways().flat_map(|holder| ways().map(move |comer| (holder, comer)));
         let pair =
             |(number, (holder, comer))| Pair { meeting: self, holder, comer, name: format!("pair-{number}") };
         pairs.enumerate().map(pair).collect()
     }
 }
 
-fn registry(directory: &TempDir) -> Locks {
-    Locks::new(Config::new().lock_path(directory.path())).expect("a registry")
+fn registry(directory: &TempDir, mechanism: Mechanism) -> Locks {
+    Locks::new(Config::new().lock_path(directory.path()).mechanism(mechanism)).expect("a registry")
 }
 
 struct Pair<'a> {
@@ -160,14 +171,30 @@ fn external_excludes_external() {
 
 #[test]
 fn two_registries_of_onedirectory_meet_in_the_file() {
-    Meeting::in_the_file().all_pairs();
+    Meeting::in_the_file(Mechanism::Kernel).all_pairs();
+}
+
+#[test]
+fn two_registries_of_one_directory_meet_in_the_pid_file() {
+    Meeting::in_the_file(Mechanism::Pid).all_pairs();
+}
+
+#[test]
+fn pid_files_exclude_within_the_process() {
+    Meeting::by(Mechanism::Pid, true, false).all_pairs();
+    Meeting::by(Mechanism::Pid, false, true).all_pairs();
 }
 
 /// Says how many of `comers` are in at once, while `holders` of the way are.
 fn together(way: &'static Way, comers: usize, external: bool) -> usize {
     let directory = tempfile::tempdir().expect("a directory");
     let inside = AtomicUsize::new(0);
-    let ask = Ask { locks: registry(&directory), name: "a-b".to_owned(), external, patient: false };
+    let ask = Ask {
+        locks: registry(&directory, Mechanism::Kernel),
+        name: "a-b".to_owned(),
+        external,
+        patient: false,
+    };
     nest(way, &ask, comers, &inside);
     inside.load(SeqCst)
 }

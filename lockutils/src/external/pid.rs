@@ -101,19 +101,27 @@ impl PidLock {
             if enter(&own, Slot::Lock)? == Entered::Busy {
                 return Ok(false);
             }
-            let id = own.file_id()?;
-            // Somebody was there who was not seen, or the directory is another by now.
-            if own.highest.get() >= token || !self.leads_to(id)? {
+            let counts = self.counts(&own, token);
+            let Ok(Some(id)) = counts else {
                 place.unlink(Slot::Lock)?;
                 self.directory.suspect();
+                counts?;
                 continue;
-            }
+            };
             let (file, number) = own.into_parts();
             state.ours =
                 Some(Ours { _file: file, _number: number, id, token, process: ProcessId::current() });
             state.holders += 1;
             return Ok(true);
         }
+    }
+
+    /// Which file it is that has got the name. `None`: somebody was there before who was not seen, or the directory is
+    /// another by now.
+    fn counts(&self, own: &Own<'_>, token: u64) -> Result<Option<FileId>, Error> {
+        let id = own.file_id()?;
+        let counts = own.highest.get() < token && self.leads_to(id)?;
+        Ok(counts.then_some(id))
     }
 
     /// Waits on this thread, after a try that has failed.

@@ -99,10 +99,12 @@ fn enter_below<N: Names>(names: &N, slot: Slot, depth: u32) -> Result<Entered, N
             return Ok(Entered::Busy);
         }
         let replaced = replace_if_there(names, slot, there.id);
-        names.unlink(claim)?;
+        let given_up = names.unlink(claim);
+        // A claim that stays is of no use to anybody when the dead one is gone.
         if replaced? {
             return Ok(Entered::In);
         }
+        given_up?;
     }
 }
 
