@@ -157,12 +157,14 @@ impl Identity {
 
     /// Where there is no `/proc`, some of it is missing.
     fn is_known(&self) -> bool {
-        !self.boot.is_empty() && !self.host.is_empty() && self.namespace > 0 && self.started > 0
+        !self.boot.is_empty() && !self.host.is_empty() && self.namespace > 0
     }
 
-    /// Whether what is seen of a process may be this one. When it was started means nothing in another time namespace.
+    /// Whether what is seen of a process may be this one. When it was started may not be known, and means nothing in
+    /// another time namespace.
     pub(crate) fn is_now(&self, life: Life) -> bool {
-        if self.clock == Self::current().clock { life.may_be(self.started) } else { life != Life::Gone }
+        let is_comparable = self.started > 0 && self.clock == Self::current().clock;
+        if is_comparable { life.may_be(self.started) } else { life != Life::Gone }
     }
 
     /// Whether its pid means the same process to both.

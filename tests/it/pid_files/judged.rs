@@ -61,6 +61,7 @@ fn who_cannot_be_seen_is_respected() {
     let living = with(&with(&dead, "\npid ", &me), "", &me);
     assert!(!is_free(&place, &with(&living, " clock ", "1")), "another clock, and the pid is there");
     assert!(is_free(&place, &with(&dead, " clock ", "1")), "another clock, and there is no such pid");
+    assert!(!is_free(&place, &with(&living, " started ", "0")), "nobody knows when it was started");
 }
 
 /// What is torn, empty or somebody else's is not taken for free, and said to be in the way.
