@@ -35,7 +35,12 @@ impl Meeting {
     }
 
     fn by(mechanism: Mechanism, holder_external: bool, comer_external: bool) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        // A pid file is written to the disk each time.
+        let made = match mechanism {
+            Mechanism::Pid => tempfile::tempdir_in("/dev/shm"),
+            _ => tempfile::tempdir(),
+        };
+        let directory = made.expect("a directory");
         let holder = registry(&directory, mechanism);
         Self { comer: holder.clone(), holder, holder_external, comer_external, directory, mechanism }
     }
