@@ -40,6 +40,8 @@ fn refused(test: &str, call: &str) {
             let place = Place::new(test);
             let line = injected(&place, call, &format!("error={errno}"), words).line();
             assert!(line.starts_with(&format!("error {kinds}: ")), "{call} {errno} {words:?}: {line}");
+            let says_a_way_out = line.split_once("(os error ").is_some_and(|(_, rest)| rest.contains("; "));
+            assert!(says_a_way_out, "{call} {errno} {words:?}: {line}");
             assert!(place.try_acquire("job").is_some(), "{call} {errno}: nobody has it");
         }
     }
