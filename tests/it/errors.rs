@@ -443,7 +443,10 @@ fn a_name_that_the_system_refuses() {
     let path = place.directory.path().join("d".repeat(300));
     let failed = place.locks.lock("x").external().lock_path(&path).acquire().expect_err("too long");
     let long = "d".repeat(300);
-    let text = format!("cannot open the lock directory <dir>/{long}: File name too long (os error 36)");
+    let text = format!(
+        "cannot open the lock directory <dir>/{long}: File name too long (os error 36); choose a shorter `lock_path`, \
+         or say `hashed()` for a long name"
+    );
     let kind = io::ErrorKind::InvalidFilename;
     place.check(
         failed,

@@ -16,6 +16,7 @@ mod paths;
 mod permits;
 mod points;
 mod record;
+mod refusals;
 mod remove;
 mod several;
 mod share;

@@ -145,10 +145,13 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
-/// What to do about an error number that means something particular for lock files.
+/// What to do about an error number.
 fn hint(doing: &str, source: &io::Error) -> Option<&'static str> {
     use nix::errno::Errno;
     Some(match Errno::from_raw(source.raw_os_error()?) {
+        _ if doing.starts_with("start a thread") => {
+            "raise the limits of threads and of memory, or wait without a limit in a thread, which needs no other one"
+        }
         Errno::EACCES | Errno::EPERM if doing == "make the lock directory" => {
             "choose another `lock_path`, or make the directory beforehand and give it to this user"
         }
@@ -170,7 +173,12 @@ fn hint(doing: &str, source: &io::Error) -> Option<&'static str> {
             "no space for a new file; clean lock files up or choose another `lock_path`"
         }
         Errno::ENOTDIR => "a part of `lock_path` is not a directory",
-        _ => return None,
+        Errno::ENAMETOOLONG => "choose a shorter `lock_path`, or say `hashed()` for a long name",
+        Errno::ENOMEM => "there is no memory left: try again when there is",
+        Errno::EIO | Errno::ESTALE => {
+            "the file system fails, or what it lies on: look into the log of the kernel, or choose another `lock_path`"
+        }
+        _ => "try again, and if that does not help, choose another `lock_path`",
     })
 }
 

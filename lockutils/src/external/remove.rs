@@ -7,7 +7,8 @@
 //! 2. Take a write lease (`fcntl(2)`, *Leases*): the kernel grants it only if nobody else has the file open.
 //!    Whoever opens it from now on waits.
 //! 3. Rename the file aside, so that nobody finds it by its name any more.
-//! 4. Ask whether somebody came between 2 and 3. If so, rename it back; otherwise unlink it.
+//! 4. Ask whether somebody came between 2 and 3. If so, or if the kernel refuses, rename it back; otherwise unlink
+//!    it.
 //!
 //! A broken lease sends a signal to the owner of the descriptor. The owner is set to a thread that has ended:
 //! the signal goes nowhere.
@@ -104,19 +105,22 @@ impl Directory {
             return Ok(Removal::InUse);
         }
         rename(name, &aside).map_err(failed)?;
-        if lease.is_unbroken().map_err(failed)? {
-            unlinkat(&directory, aside.as_str(), UnlinkatFlags::NoRemoveDir).map_err(failed)?;
+        let unlink = || unlinkat(&directory, aside.as_str(), UnlinkatFlags::NoRemoveDir);
+        let removal = match lease.is_unbroken() {
+            Ok(true) => unlink().map(|()| Removal::Removed),
+            Ok(false) => Ok(Removal::InUse),
+            Err(errno) => Err(errno),
+        };
+        if removal == Ok(Removal::Removed) {
             return Ok(Removal::Removed);
         }
         match rename(&aside, name) {
-            Ok(()) => Ok(Removal::InUse),
+            Ok(()) => {}
             // Somebody has made a new file in its place; the old one must not come back.
-            Err(Errno::EEXIST) => {
-                unlinkat(&directory, aside.as_str(), UnlinkatFlags::NoRemoveDir).map_err(failed)?;
-                Ok(Removal::InUse)
-            }
-            Err(errno) => Err(failed(errno)),
+            Err(Errno::EEXIST) => unlink().map_err(failed)?,
+            Err(errno) => return Err(failed(errno)),
         }
+        removal.map_err(failed)
     }
 
     /// Removes what removers have left behind that were killed before they could unlink it.

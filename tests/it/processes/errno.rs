@@ -2,7 +2,7 @@
 //!
 //! strace(1) puts the error in place of the system call, for the lock file alone.
 
-use lockutils::Evidence;
+use lockutils::{Evidence, Removal};
 use lockutils_tests::{BOUND, Child, Place};
 
 /// Kinds of error, as the helper program writes them.
@@ -40,6 +40,8 @@ fn refused(test: &str, call: &str) {
             let place = Place::new(test);
             let line = injected(&place, call, &format!("error={errno}"), words).line();
             assert!(line.starts_with(&format!("error {kinds}: ")), "{call} {errno} {words:?}: {line}");
+            let says_a_way_out = line.split_once("(os error ").is_some_and(|(_, rest)| rest.contains("; "));
+            assert!(says_a_way_out, "{call} {errno} {words:?}: {line}");
             assert!(place.try_acquire("job").is_some(), "{call} {errno}: nobody has it");
         }
     }
@@ -121,6 +123,19 @@ fn a_record_is_written_to_its_end() {
     child.expect("held");
     let seen = place.lock("job").holder().expect("no error").expect("it is held");
     assert_eq!(seen.evidence(), Evidence::Both);
+}
+
+/// What was taken aside and cannot be removed is put back, and can be used and removed.
+#[test]
+fn a_removal_that_is_refused_leaves_the_file() {
+    let place = Place::new("a_removal_that_is_refused_leaves_the_file");
+    drop(place.try_acquire("job"));
+    let options = ["-e", "trace=unlinkat", "-e", "inject=unlinkat:error=EIO"];
+    let line = place.strace(&options, &["remove", "job"]).0.line();
+    assert!(line.starts_with("error cannot remove lock file "), "{line}");
+    assert!(place.file("job").exists(), "{line}");
+    assert!(place.try_acquire("job").is_some());
+    assert_eq!(place.lock("job").remove_file().expect("no error"), Removal::Removed);
 }
 
 /// A call that looks at the lock file or its descriptor, under each of its names.

@@ -61,7 +61,7 @@ pub(crate) fn outcome(taken: &Result<Option<LockGuard>, Error>) -> String {
 }
 
 /// Everything that an error says it is.
-fn kinds(error: &Error) -> String {
+pub(crate) fn kinds(error: &Error) -> String {
     let kinds = [
         ("unsupported", error.is_unsupported()),
         ("permission", error.is_permission()),
