@@ -14,8 +14,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
-use crate::ledger::{Doing, Ledger, now};
+use crate::ledger::Ledger;
 use crate::library;
+use crate::life::{Doing, now};
 use crate::protocol::Protocol;
 use crate::watch::{self, BOUND, Watch, is_long};
 use crate::worker::{Job, Role};

@@ -12,7 +12,7 @@ use lockutils::{Config, Error, Lock, LockGuard, Locks};
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::ledger::Life;
+use crate::life::Life;
 use crate::watch::BOUND;
 
 /// The name of the lock.

@@ -9,6 +9,7 @@
 mod killer;
 mod ledger;
 mod library;
+mod life;
 mod options;
 mod oracle;
 mod planted;

@@ -20,7 +20,7 @@
 //! - If the kernel has freed A's lock by A's death, B sees the flag, or a process that has ended. No false overlap.
 //! - If A still runs when B looks, B does not see the flag, whatever A is about to suffer: an overlap.
 //! - What B looks at is A and not another process that has got A's number: the killer sees A's end without reaping it, notes
-//!   it in A's [`Life`](crate::ledger::Life), and only then reaps it, which gives the number free. B reads the note after
+//!   it in A's [`Life`](crate::life::Life), and only then reaps it, which gives the number free. B reads the note after
 //!   its look. If there is none, the number was still A's; if there is one, A is dead.
 //!
 //! What is left is an A that lived when B came in and died before B had looked, some microseconds later. A's own look is
@@ -37,7 +37,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Doing, Ledger, Life, Wrong, now};
+use crate::ledger::{Ledger, Wrong};
+use crate::life::{Doing, Life, now};
 
 /// `PF_EXITING` of the kernel: the process is ending, and runs no code of its own any more.
 const EXITING: u64 = 0x4;

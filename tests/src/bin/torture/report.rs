@@ -9,8 +9,9 @@ use std::time::Duration;
 use nix::sys::statfs::{self, FsType, statfs};
 
 use crate::killer::Ended;
-use crate::ledger::{Doing, Life, Sighting, Wrong};
+use crate::ledger::{Sighting, Wrong};
 use crate::library;
+use crate::life::{Doing, Life};
 use crate::options::Options;
 use crate::protocol::Protocol;
 

@@ -14,8 +14,9 @@ use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::ledger::{Doing, Ledger, Life};
+use crate::ledger::Ledger;
 use crate::library::{self, Taker};
+use crate::life::{Doing, Life};
 use crate::oracle::{Stay, visit};
 use crate::planted;
 use crate::protocol::Protocol;
