@@ -182,7 +182,7 @@ impl Fleet {
     fn start(&mut self, workers: usize) -> io::Result<()> {
         self.bear(Role::Witness)?;
         self.witness = self.born;
-        if self.job.protocol == Protocol::Cleaned {
+        if self.job.protocol.is_cleaned() {
             self.bear(Role::Cleaner)?;
         }
         (0..workers).try_for_each(|_| self.bear(Role::Worker))
@@ -237,9 +237,7 @@ impl Fleet {
         let started = Instant::now();
         let mercy = MERCY.mul_f64(self.random.random());
         while started.elapsed() < AMBUSH {
-            let holder = self.ledger.head().holder.load(SeqCst);
-            let found = self.alive.iter().position(|member| member.incarnation == holder);
-            if let Some(at) = found.filter(|at| self.alive[*at].role == Role::Worker) {
+            if let Some(at) = self.inside() {
                 let came = Instant::now();
                 while came.elapsed() < mercy {
                     std::hint::spin_loop();
@@ -250,6 +248,13 @@ impl Fleet {
             thread::yield_now();
         }
         None
+    }
+
+    /// One that is inside, alone or with others, and may be killed.
+    fn inside(&self) -> Option<usize> {
+        let may_be_killed = |member: &Member| member.role == Role::Worker;
+        let find = |incarnation| self.alive.iter().position(|member| member.incarnation == incarnation);
+        self.ledger.head().room.all().filter_map(find).find(|at| may_be_killed(&self.alive[*at]))
     }
 
     /// Buries those that have died; waits for some if there are too many.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
 use crate::life::{Life, now};
+use crate::room::Room;
 
 /// How many sightings are kept; the others are only counted.
 const KEPT: usize = 16;
@@ -19,12 +20,8 @@ const KEPT: usize = 16;
 /// The words that are about the lock. They are 0 at first.
 #[repr(C, align(64))]
 pub(crate) struct Head {
-    /// The incarnation that is inside, or 0: oracle 1.
-    pub(crate) holder: AtomicU64,
-    /// Counted up first when somebody is inside: oracle 2.
-    pub(crate) first: AtomicU64,
-    /// Counted up second, after a pause.
-    pub(crate) second: AtomicU64,
+    /// Who is inside: oracles 1 and 2.
+    pub(crate) room: Room,
     /// The highest fencing token that was seen: oracle 3.
     pub(crate) token: AtomicU64,
     seen: [AtomicU64; 3],
@@ -35,9 +32,9 @@ pub(crate) struct Head {
 /// What must not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    /// Two were inside together.
+    /// Two were inside together, and not both to read.
     Overlap,
-    /// The two halves of the counter differ although nobody was killed inside.
+    /// The two halves of the counter differ although nobody was killed inside, or somebody counted where others read.
     Torn,
     /// A fencing token that is not higher than the one before.
     Token,

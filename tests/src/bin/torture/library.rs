@@ -13,6 +13,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::life::Life;
+use crate::protocol::Protocol;
 use crate::watch::BOUND;
 
 /// The name of the lock.
@@ -34,30 +35,49 @@ pub(crate) fn way(number: u64) -> &'static str {
 pub(crate) struct Taker {
     locks: Locks,
     fair: bool,
+    reads: bool,
     /// How often of 16 times the handle is kept, and with it the open file.
     keeps: u32,
-    kept: Option<Lock>,
+    /// That of a writer and that of a reader.
+    kept: [Option<Lock>; 2],
 }
 
 impl Taker {
     /// With a registry of its own. What is random about it stays so as long as it lives.
-    pub(crate) fn new(directory: &Path, may_keep: bool, random: &mut StdRng) -> io::Result<Self> {
-        let keeps = if may_keep { [0, 12, 16][random.random_range(0..3)] } else { 0 };
-        Ok(Self { locks: locks(directory)?, fair: random.random_ratio(1, 4), keeps, kept: None })
+    pub(crate) fn new(protocol: Protocol, directory: &Path, random: &mut StdRng) -> io::Result<Self> {
+        // A kept handle keeps the file open, and a cleaner away.
+        let keeps = if protocol.is_cleaned() { 0 } else { [0, 12, 16][random.random_range(0..3)] };
+        let (fair, reads) = (random.random_ratio(1, 4), protocol.has_readers());
+        Ok(Self { locks: locks(directory)?, fair, reads, keeps, kept: [None, None] })
     }
 
-    /// Waits for the lock.
+    /// Waits for the lock. Waits that were given up go on in the kernel beside the one that comes next, which is of
+    /// any kind.
     pub(crate) fn take(&mut self, life: &Life, random: &mut StdRng) -> io::Result<LockGuard> {
-        let lock = self.kept.take().unwrap_or_else(|| self.open());
-        let guard = take(&lock, life, random)?;
-        if random.random_ratio(self.keeps, 16) {
-            self.kept = Some(lock);
+        life.takes(0);
+        for _ in 0..[0, 0, 1, 3][random.random_range(0..4)] {
+            let guard = self.with_handle(random, |lock, random| give_up(lock, random))?;
+            if let Some(guard) = guard {
+                return Ok(guard);
+            }
         }
-        Ok(guard)
+        Ok(self.with_handle(random, |lock, random| take(lock, life, random))?)
     }
 
-    fn open(&self) -> Lock {
+    /// Makes a handle for a reader or a writer, or uses one that was kept.
+    fn with_handle<T>(&mut self, random: &mut StdRng, take: impl FnOnce(&Lock, &mut StdRng) -> T) -> T {
+        let reads = self.reads && random.random();
+        let lock = self.kept[usize::from(reads)].take().unwrap_or_else(|| self.open(reads));
+        let taken = take(&lock, random);
+        if random.random_ratio(self.keeps, 16) {
+            self.kept[usize::from(reads)] = Some(lock);
+        }
+        taken
+    }
+
+    fn open(&self, reads: bool) -> Lock {
         let lock = lock(&self.locks);
+        let lock = if reads { lock.read() } else { lock };
         if self.fair { lock.fair() } else { lock }
     }
 }
@@ -72,14 +92,7 @@ pub(crate) fn lock(locks: &Locks) -> Lock {
     locks.lock(NAME).external()
 }
 
-/// Waits that were given up go on in the kernel beside the one that comes next, which is of any kind.
 fn take(lock: &Lock, life: &Life, random: &mut StdRng) -> Result<LockGuard, Error> {
-    life.takes(0);
-    for _ in 0..[0, 0, 1, 3][random.random_range(0..4)] {
-        if let Some(guard) = give_up(lock, random)? {
-            return Ok(guard);
-        }
-    }
     let way = random.random_range(1..WAYS.len() as u64);
     life.takes(way);
     match way {

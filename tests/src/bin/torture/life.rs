@@ -36,8 +36,10 @@ pub(crate) enum Doing {
     Starting,
     /// It takes the lock.
     Taking,
-    /// It is inside.
+    /// It is inside alone.
     Inside,
+    /// It is inside with others who read.
+    Reading,
     /// It lets go.
     Leaving,
     /// It does something else.
@@ -45,7 +47,8 @@ pub(crate) enum Doing {
 }
 
 impl Doing {
-    const ALL: [Self; 5] = [Self::Starting, Self::Taking, Self::Inside, Self::Leaving, Self::Outside];
+    const ALL: [Self; 6] =
+        [Self::Starting, Self::Taking, Self::Inside, Self::Reading, Self::Leaving, Self::Outside];
 }
 
 impl Life {

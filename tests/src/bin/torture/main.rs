@@ -6,6 +6,7 @@
 //! [ledger] that all share tell whether two were inside together. The same is done to [protocols](planted) with a
 //! planted fault: a run in which these show nothing has failed, since it could not have seen a fault of ours.
 
+mod death;
 mod killer;
 mod ledger;
 mod library;
@@ -15,7 +16,9 @@ mod oracle;
 mod planted;
 mod protocol;
 mod report;
+mod room;
 mod watch;
+mod way;
 mod worker;
 
 use std::env;
@@ -28,8 +31,8 @@ use crate::options::Options;
 use crate::protocol::Protocol;
 use crate::report::Outcome;
 
-/// What part of the kills is repeated with a cleaner beside the workers.
-const CLEANED: u64 = 5;
+/// What part of the kills is repeated with readers, and with a cleaner beside the workers.
+const OTHERS: u64 = 5;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -65,7 +68,7 @@ fn run(options: &Options) -> io::Result<bool> {
 fn phase(options: &Options, protocol: Protocol, directory: &std::path::Path) -> Phase {
     let until = match protocol {
         Protocol::Lockutils => Until::Kills(options.kills),
-        Protocol::Cleaned => Until::Kills(options.kills.div_ceil(CLEANED)),
+        Protocol::Cleaned | Protocol::Readers => Until::Kills(options.kills.div_ceil(OTHERS)),
         _ => Until::Time(Duration::from_secs(options.seconds_control)),
     };
     Phase { protocol, until, workers: options.workers, seed: options.seed, directory: directory.into() }

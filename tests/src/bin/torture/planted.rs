@@ -1,4 +1,4 @@
-//! Protocols that are not of this crate: two that are sound, and three with a fault that is often made.
+//! Protocols that are not of this crate: some that are sound, and some with a fault that is often made.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,17 +14,34 @@ use nix::unistd::Pid;
 use crate::protocol::Protocol;
 
 /// What is held: the locked file, or a file that says it all by being there.
-pub(crate) struct Held(#[expect(dead_code, reason = "held for its drop")] Option<Flock<File>>);
+pub(crate) struct Held {
+    shared: bool,
+    #[expect(dead_code, reason = "held for its drop")]
+    file: Option<Flock<File>>,
+}
 
-/// Waits for the lock.
-pub(crate) fn take(protocol: Protocol, path: &Path) -> io::Result<Held> {
-    if protocol == Protocol::BreakStale {
-        return make_pid_file(path).map(|()| Held(None));
+impl Held {
+    /// Whether others may have it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
+}
+
+/// Waits for the lock, which is shared if it `reads`.
+pub(crate) fn take(protocol: Protocol, path: &Path, reads: bool) -> io::Result<Held> {
+    let held = |file| Ok(Held { shared: reads, file });
+    if protocol == Protocol::BreakStale {
+        make_pid_file(path)?;
+        return held(None);
+    }
+    let kind = if reads { FlockArg::LockShared } else { FlockArg::LockExclusive };
     loop {
-        let file = locked(path)?;
+        let file = locked(path, kind)?;
+        if protocol == Protocol::ReadersLook && reads {
+            return held(None);
+        }
         if protocol != Protocol::RemoveAndLook || is_current(&file, path)? {
-            return Ok(Held(Some(file)));
+            return held(Some(file));
         }
     }
 }
@@ -45,9 +62,9 @@ pub(crate) fn release(protocol: Protocol, path: &Path, held: Held) -> io::Result
     }
 }
 
-fn locked(path: &Path) -> io::Result<Flock<File>> {
+fn locked(path: &Path, kind: FlockArg) -> io::Result<Flock<File>> {
     let file = File::options().write(true).create(true).truncate(false).open(path)?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
+    Flock::lock(file, kind).map_err(|(_, errno)| errno.into())
 }
 
 fn is_current(file: &File, path: &Path) -> io::Result<bool> {

@@ -15,21 +15,30 @@ pub(crate) enum Protocol {
     /// A file with the holder's pid, made with `O_EXCL` and removed by whoever sees that the process has ended: two
     /// see it, and the second one removes the file of the first.
     BreakStale,
+    /// `flock(2)` on a file that is never removed, shared by those who read: sound.
+    Shared,
+    /// The same, but those who read only wait until nobody writes, and do not keep the lock.
+    ReadersLook,
     /// This crate, taken in all ways.
     Lockutils,
+    /// The same, with those who read, and those who write first and go on reading.
+    Readers,
     /// The same with a cleaner that removes the file whenever it can.
     Cleaned,
 }
 
 impl Protocol {
     /// All of them, in the order in which they run: first those that test this program.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::RemoveAfter,
         Self::RemoveUnder,
         Self::BreakStale,
+        Self::ReadersLook,
         Self::Bare,
         Self::RemoveAndLook,
+        Self::Shared,
         Self::Lockutils,
+        Self::Readers,
         Self::Cleaned,
     ];
 
@@ -41,7 +50,10 @@ impl Protocol {
             Self::RemoveAfter => "flock, removed after",
             Self::RemoveUnder => "flock, removed under",
             Self::BreakStale => "pid file, stale broken",
+            Self::Shared => "flock, readers share",
+            Self::ReadersLook => "flock, readers only look",
             Self::Lockutils => "lockutils",
+            Self::Readers => "lockutils, readers",
             Self::Cleaned => "lockutils, cleaned",
         }
     }
@@ -53,11 +65,26 @@ impl Protocol {
 
     /// Whether nothing may be seen; otherwise something must.
     pub(crate) fn is_sound(self) -> bool {
-        !matches!(self, Self::RemoveAfter | Self::RemoveUnder | Self::BreakStale)
+        !matches!(self, Self::RemoveAfter | Self::RemoveUnder | Self::BreakStale | Self::ReadersLook)
     }
 
     /// Whether it is this crate.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Lockutils | Self::Cleaned)
+        matches!(self, Self::Lockutils | Self::Readers | Self::Cleaned)
+    }
+
+    /// Whether some share the lock.
+    pub(crate) fn has_readers(self) -> bool {
+        matches!(self, Self::Shared | Self::ReadersLook | Self::Readers)
+    }
+
+    /// Whether a cleaner removes the file. It gets its turn when nobody has the file open.
+    pub(crate) fn is_cleaned(self) -> bool {
+        self == Self::Cleaned
+    }
+
+    /// Whether those who take the lock are elsewhere for a while between two times.
+    pub(crate) fn leaves_gaps(self) -> bool {
+        self.is_cleaned()
     }
 }

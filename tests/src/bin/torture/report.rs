@@ -23,6 +23,7 @@ pub(crate) struct Outcome {
     kills: usize,
     inside: usize,
     taking: usize,
+    reading: usize,
     overlaps: u64,
     torn: u64,
     tokens: u64,
@@ -96,6 +97,7 @@ impl Outcome {
             kills: killed().count(),
             inside: recoveries.len(),
             taking: killed().filter(|life| life.moment().0 == Doing::Taking).count(),
+            reading: killed().filter(|life| life.moment().0 == Doing::Reading).count(),
             overlaps: ledger.head().seen(Wrong::Overlap),
             torn: ledger.head().seen(Wrong::Torn),
             tokens: ledger.head().seen(Wrong::Token),
@@ -124,6 +126,9 @@ impl Outcome {
             }
             _ if seen || self.tokens > 0 => Err("BROKEN"),
             _ if self.inside == 0 => Err("nobody was killed inside: SHOWS NOTHING"),
+            protocol if protocol.has_readers() && self.reading == 0 => {
+                Err("nobody was killed while reading: SHOWS NOTHING")
+            }
             Protocol::Cleaned if self.removed == 0 => Err("nothing was removed: SHOWS NOTHING"),
             _ if self.left > 0 => Err("FILES LEFT BEHIND"),
             _ => Ok("sound"),
@@ -135,7 +140,10 @@ impl Outcome {
         if self.protocol.is_ours() {
             println!("  the witness waited longest by: {}", library::way(self.longest.0));
         }
-        if self.protocol == Protocol::Cleaned {
+        if self.protocol.has_readers() {
+            println!("  {} were killed while they read", self.reading);
+        }
+        if self.protocol.is_cleaned() {
             println!("  the file was removed {} times; {} files were left behind", self.removed, self.left);
         }
         if !self.passed() {

@@ -2,24 +2,24 @@
 
 use std::io;
 use std::os::unix::process::parent_id;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use lockutils::{LockGuard, Removal};
+use lockutils::Removal;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::ledger::Ledger;
-use crate::library::{self, Taker};
-use crate::life::{Doing, Life};
-use crate::oracle::{Stay, visit};
-use crate::planted;
+use crate::library;
+use crate::life::Doing;
+use crate::oracle::{Stay, Visitor};
 use crate::protocol::Protocol;
+use crate::way::{Held, Way};
 
 /// The longest stay inside.
 const INSIDE: Duration = Duration::from_micros(80);
@@ -94,22 +94,9 @@ impl Job {
     }
 
     fn work(&self, ledger: &Ledger) -> io::Result<()> {
-        let mut random = self.random();
-        let life = ledger.life(self.incarnation)?;
-        let is_cleaned = self.protocol == Protocol::Cleaned;
-        let mut way = Way::new(self, !is_cleaned, &mut random)?;
+        let mut worker = Worker::new(self, Visitor::new(*ledger, self.incarnation)?)?;
         loop {
-            life.begins(Doing::Taking);
-            let held = way.take(life, &mut random)?;
-            life.waited();
-            visit(ledger, self.incarnation, held.token(), stay(&mut random))?;
-            life.times.fetch_add(1, SeqCst);
-            life.begins(Doing::Leaving);
-            way.release(held)?;
-            life.begins(Doing::Outside);
-            if is_cleaned {
-                thread::sleep(ELSEWHERE.mul_f64(random.random()));
-            }
+            worker.turn()?;
         }
     }
 
@@ -134,50 +121,55 @@ impl Job {
     }
 }
 
+/// One that takes the lock again and again.
+struct Worker {
+    protocol: Protocol,
+    visitor: Visitor,
+    way: Way,
+    random: StdRng,
+}
+
+impl Worker {
+    fn new(job: &Job, visitor: Visitor) -> io::Result<Self> {
+        let mut random = job.random();
+        let way = Way::new(job.protocol, &job.directory, &mut random)?;
+        Ok(Self { protocol: job.protocol, visitor, way, random })
+    }
+
+    /// Takes the lock and lets go of it.
+    fn turn(&mut self) -> io::Result<()> {
+        let life = self.visitor.life();
+        life.begins(Doing::Taking);
+        let held = self.way.take(life, &mut self.random)?;
+        life.waited();
+        let held = visit(&self.visitor, self.protocol, held, &mut self.random)?;
+        life.times.fetch_add(1, SeqCst);
+        life.begins(Doing::Leaving);
+        self.way.release(held)?;
+        life.begins(Doing::Outside);
+        if self.protocol.leaves_gaps() {
+            thread::sleep(ELSEWHERE.mul_f64(self.random.random()));
+        }
+        Ok(())
+    }
+}
+
+/// Is inside with what it holds. Who was alone may then share with others.
+fn visit(visitor: &Visitor, protocol: Protocol, held: Held, random: &mut StdRng) -> io::Result<Held> {
+    if held.is_shared() {
+        return visitor.read(None, stay(random)).map(|()| held);
+    }
+    let counted = visitor.write(held.token(), stay(random))?;
+    if !protocol.has_readers() || !random.random_ratio(1, 4) {
+        return Ok(held);
+    }
+    let held = held.downgrade()?;
+    if held.is_shared() {
+        visitor.read(Some(counted), stay(random))?;
+    }
+    Ok(held)
+}
+
 fn stay(random: &mut StdRng) -> Stay {
     Stay { length: INSIDE.mul_f64(random.random()), yields: random.random_ratio(1, 16) }
-}
-
-/// How a worker takes the lock.
-enum Way {
-    Ours(Taker),
-    Other(Protocol, PathBuf),
-}
-
-enum Held {
-    Ours(LockGuard),
-    Other(planted::Held),
-}
-
-impl Held {
-    fn token(&self) -> u64 {
-        match self {
-            Self::Ours(guard) => guard.fencing_token(),
-            Self::Other(_) => 0,
-        }
-    }
-}
-
-impl Way {
-    fn new(job: &Job, may_keep: bool, random: &mut StdRng) -> io::Result<Self> {
-        if job.protocol.is_ours() {
-            return Taker::new(&job.directory, may_keep, random).map(Self::Ours);
-        }
-        Ok(Self::Other(job.protocol, Path::new(&job.directory).join("tortured")))
-    }
-
-    fn take(&mut self, life: &Life, random: &mut StdRng) -> io::Result<Held> {
-        match self {
-            Self::Ours(taker) => taker.take(life, random).map(Held::Ours),
-            Self::Other(protocol, path) => planted::take(*protocol, path).map(Held::Other),
-        }
-    }
-
-    fn release(&self, held: Held) -> io::Result<()> {
-        match (self, held) {
-            (_, Held::Ours(guard)) => Ok(guard.release()?),
-            (Self::Other(protocol, path), Held::Other(held)) => planted::release(*protocol, path, held),
-            (Self::Ours(_), Held::Other(_)) => unreachable!("each way has what it has taken"),
-        }
-    }
 }
