@@ -15,6 +15,9 @@
 //!   it in A's [`Life`], and only then reaps it, which gives the number free. B reads the note after
 //!   its look. If there is none, the number was still A's; if there is one, A is dead.
 //!
+//! A thread that looks at another one of its own process sees it alive: if both are being killed, the lock was let go by
+//! none of them.
+//!
 //! What is left is an A that lived when B came in and died before B had looked, some microseconds later. A's own look is
 //! there for that: as long as it runs inside it sees that B has come and notes the overlap. Unseen remains an A
 //! that did not run in between and was killed in just that time; a fault that shows only then does not exist in the
@@ -37,7 +40,11 @@ pub(crate) fn is_dead(life: &Life) -> io::Result<bool> {
     if ended() {
         return Ok(true);
     }
-    let exiting = is_exiting(life.pid.load(SeqCst));
+    let pid = life.pid.load(SeqCst);
+    if pid == u64::from(std::process::id()) {
+        return Ok(false);
+    }
+    let exiting = is_exiting(pid);
     // Noted meanwhile: then the number may belong to somebody else, and what was seen counts for nothing.
     if ended() { Ok(true) } else { exiting }
 }

@@ -1,6 +1,7 @@
 //! The killer: keeps a fleet of workers going, and kills them.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,12 +15,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
+use crate::job::{Job, Role};
 use crate::ledger::Ledger;
 use crate::library;
-use crate::life::{Doing, now};
+use crate::life::{Life, now};
 use crate::protocol::Protocol;
 use crate::watch::{self, BOUND, Watch, is_long};
-use crate::worker::{Job, Role};
 
 /// The longest pause between two kills.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -39,7 +40,7 @@ pub(crate) struct Phase {
     pub(crate) protocol: Protocol,
     /// When it is enough.
     pub(crate) until: Until,
-    /// How many workers there are at a time.
+    /// How many workers there are at a time, each a process.
     pub(crate) workers: usize,
     /// Where chance begins.
     pub(crate) seed: u64,
@@ -63,7 +64,7 @@ pub(crate) struct Ended {
     /// How long they lived.
     pub(crate) lasted: Duration,
     /// The one that nobody killed before the end.
-    pub(crate) witness: u64,
+    pub(crate) witness: Range<u64>,
     /// Those that removed the file.
     pub(crate) cleaners: Vec<u64>,
     /// Files on their way out that are still there after the last cleaning.
@@ -78,13 +79,12 @@ impl Until {
         }
     }
 
-    fn lives(self, workers: usize) -> usize {
-        let kills = match self {
+    /// At most so many.
+    fn kills(self) -> u64 {
+        match self {
             Self::Kills(number) => number,
             Self::Time(length) => (length.as_secs() + 1) * LIVES_A_SECOND,
-        };
-        // Nobody, the witness, the cleaner.
-        usize::try_from(kills).unwrap_or(usize::MAX).saturating_add(workers + 3)
+        }
     }
 }
 
@@ -115,10 +115,19 @@ impl Phase {
         Ok(Ended {
             ledger: fleet.ledger,
             lasted,
-            witness: fleet.witness,
+            witness: fleet.witness.clone(),
             cleaners: fleet.cleaners.clone(),
             left,
         })
+    }
+
+    /// So many lives there may be.
+    fn lives(&self) -> usize {
+        let processes =
+            usize::try_from(self.until.kills()).unwrap_or(usize::MAX).saturating_add(self.workers);
+        // The witness and the cleaner. Nobody has the first life.
+        let lives = usize::try_from(self.protocol.lives()).unwrap_or(usize::MAX);
+        processes.saturating_add(2).saturating_mul(lives).saturating_add(1)
     }
 }
 
@@ -137,7 +146,7 @@ struct Fleet {
     dying: Vec<Member>,
     kills: u64,
     born: u64,
-    witness: u64,
+    witness: Range<u64>,
     cleaners: Vec<u64>,
     /// Where the ledger is; removed at the end.
     _place: TempDir,
@@ -155,7 +164,7 @@ impl Fleet {
     fn new(phase: &Phase, directory: PathBuf) -> io::Result<Self> {
         let place = tempfile::Builder::new().prefix("lockutils-ledger-").tempdir()?;
         let path = place.path().join("ledger");
-        let ledger = Ledger::make(&path, phase.until.lives(phase.workers))?;
+        let ledger = Ledger::make(&path, phase.lives())?;
         let job = Job {
             role: Role::Worker,
             protocol: phase.protocol,
@@ -173,7 +182,7 @@ impl Fleet {
             dying: Vec::new(),
             kills: 0,
             born: 0,
-            witness: 0,
+            witness: 0..0,
             cleaners: Vec::new(),
             _place: place,
         })
@@ -181,7 +190,7 @@ impl Fleet {
 
     fn start(&mut self, workers: usize) -> io::Result<()> {
         self.bear(Role::Witness)?;
-        self.witness = self.born;
+        self.witness = 1..self.born + 1;
         if self.job.protocol.is_cleaned() {
             self.bear(Role::Cleaner)?;
         }
@@ -189,12 +198,12 @@ impl Fleet {
     }
 
     fn bear(&mut self, role: Role) -> io::Result<()> {
-        self.born += 1;
-        let incarnation = self.born;
+        let incarnation = self.born + 1;
+        self.born += self.job.protocol.lives();
         if role == Role::Cleaner {
             self.cleaners.push(incarnation);
         }
-        self.ledger.life(incarnation)?;
+        self.ledger.life(self.born)?;
         let job = Job { role, incarnation, ..self.job.clone() };
         let child = job.command()?.spawn()?;
         self.alive.push(Member { role, incarnation, child, since: now() });
@@ -213,10 +222,17 @@ impl Fleet {
     fn kill(&mut self, at: usize) -> io::Result<()> {
         let mut member = self.alive.swap_remove(at);
         member.since = now();
-        self.ledger.life(member.incarnation)?.killed.store(member.since, SeqCst);
+        for life in self.lives(&member)? {
+            life.killed.store(member.since, SeqCst);
+        }
         let killed = member.child.kill();
         self.dying.push(member);
         killed
+    }
+
+    /// What is known of its threads and tasks.
+    fn lives(&self, member: &Member) -> io::Result<&'static [Life]> {
+        self.ledger.some_lives(member.incarnation, self.job.protocol.lives())
     }
 
     /// Half of the time the one that is inside.
@@ -253,7 +269,9 @@ impl Fleet {
     /// One that is inside, alone or with others, and may be killed.
     fn inside(&self) -> Option<usize> {
         let may_be_killed = |member: &Member| member.role == Role::Worker;
-        let find = |incarnation| self.alive.iter().position(|member| member.incarnation == incarnation);
+        let lives = self.job.protocol.lives();
+        let is = |member: &Member, life| (member.incarnation..member.incarnation + lives).contains(&life);
+        let find = |life| self.alive.iter().position(|member| is(member, life));
         self.ledger.head().room.all().filter_map(find).find(|at| may_be_killed(&self.alive[*at]))
     }
 
@@ -272,7 +290,9 @@ impl Fleet {
             if has_ended(&self.dying[at])? {
                 let mut member = self.dying.swap_remove(at);
                 // The note comes before its process number is free: see `oracle`.
-                self.ledger.life(member.incarnation)?.ended.store(now(), SeqCst);
+                for life in self.lives(&member)? {
+                    life.ended.store(now(), SeqCst);
+                }
                 member.child.wait()?;
             } else if is_long(self.dying[at].since) {
                 return Err(io::Error::other(format!(
@@ -290,8 +310,8 @@ impl Fleet {
             if has_ended(member)? {
                 return Err(io::Error::other(format!("somebody else has killed {}", self.tell(member))));
             }
-            let since = self.ledger.life(member.incarnation)?.moment().1.max(member.since);
-            if is_long(since) {
+            let lives = self.lives(member)?.iter();
+            if lives.map(|life| life.moment().1.max(member.since)).any(is_long) {
                 let all: Vec<String> = self.alive.iter().map(|member| self.tell(member)).collect();
                 let (who, all) = (self.tell(member), all.join("\n  "));
                 let locks = watch::locks(&self.job.directory);
@@ -306,17 +326,21 @@ impl Fleet {
 
     fn tell(&self, member: &Member) -> String {
         let Member { role, incarnation, child, since } = member;
-        let life = self.ledger.life(*incarnation);
-        let (doing, at) = life.as_ref().map_or((Doing::Starting, 0), |life| life.moment());
-        let way = life.map_or("?", |life| library::way(life.way()));
-        let who = format!("{role:?} {incarnation}");
-        watch::tell(&who, child.id(), &format!("{doing:?} ({way})"), at.max(*since))
+        let lives = self.lives(member).unwrap_or_default();
+        let tell = |(number, life): (u64, &Life)| {
+            let (doing, at) = life.moment();
+            let doing = format!("{doing:?} ({})", library::way(life.way()));
+            watch::tell(&format!("{role:?} {number}"), child.id(), &doing, at.max(*since))
+        };
+        (*incarnation..).zip(lives).map(tell).collect::<Vec<_>>().join("; ")
     }
 
     /// Kills all, and sees them die. These kills are noted like all others.
     fn end(&mut self) -> io::Result<()> {
         // It may be at its longest wait.
-        self.ledger.life(self.witness)?.waited();
+        for witness in self.witness.clone() {
+            self.ledger.life(witness)?.waited();
+        }
         while !self.alive.is_empty() {
             self.kill(0)?;
         }

@@ -112,10 +112,15 @@ impl Ledger {
 
     /// The life of one incarnation.
     pub(crate) fn life(&self, incarnation: u64) -> io::Result<&'static Life> {
-        let at = usize::try_from(incarnation).map_err(io::Error::other)?;
-        self.lives
-            .get(at)
-            .ok_or_else(|| io::Error::other(format!("the ledger has no room for {incarnation}")))
+        Ok(&self.some_lives(incarnation, 1)?[0])
+    }
+
+    /// The lives of so many, from this one on.
+    pub(crate) fn some_lives(&self, incarnation: u64, number: u64) -> io::Result<&'static [Life]> {
+        let from = usize::try_from(incarnation).map_err(io::Error::other)?;
+        let to = from.saturating_add(usize::try_from(number).map_err(io::Error::other)?);
+        let none = || io::Error::other(format!("the ledger has no room for {incarnation}"));
+        self.lives.get(from..to).ok_or_else(none)
     }
 }
 

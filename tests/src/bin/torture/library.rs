@@ -51,28 +51,56 @@ impl Taker {
         Ok(Self { locks: locks(directory)?, fair, reads, keeps, kept: [None, None] })
     }
 
+    /// Another one with the same registry, in the same process.
+    pub(crate) fn another(&self, random: &mut StdRng) -> Self {
+        let Self { ref locks, reads, keeps, .. } = *self;
+        Self { locks: locks.clone(), fair: random.random_ratio(1, 4), reads, keeps, kept: [None, None] }
+    }
+
     /// Waits for the lock. Waits that were given up go on in the kernel beside the one that comes next, which is of
     /// any kind.
     pub(crate) fn take(&mut self, life: &Life, random: &mut StdRng) -> io::Result<LockGuard> {
         life.takes(0);
-        for _ in 0..[0, 0, 1, 3][random.random_range(0..4)] {
-            let guard = self.with_handle(random, |lock, random| give_up(lock, random))?;
-            if let Some(guard) = guard {
+        for _ in 0..times_given_up(random) {
+            let handle = self.handle(random);
+            if let Some(guard) = give_up(&handle.lock, random)? {
                 return Ok(guard);
             }
+            self.keep(handle, random);
         }
-        Ok(self.with_handle(random, |lock, random| take(lock, life, random))?)
+        let handle = self.handle(random);
+        let guard = take(&handle.lock, life, random)?;
+        self.keep(handle, random);
+        Ok(guard)
+    }
+
+    /// The same for a task.
+    pub(crate) async fn take_async(&mut self, life: &Life, random: &mut StdRng) -> io::Result<LockGuard> {
+        life.takes(0);
+        for _ in 0..times_given_up(random) {
+            let handle = self.handle(random);
+            if let Some(guard) = give_up_async(&handle.lock, random).await? {
+                return Ok(guard);
+            }
+            self.keep(handle, random);
+        }
+        let handle = self.handle(random);
+        let guard = take_async(&handle.lock, life, random).await?;
+        self.keep(handle, random);
+        Ok(guard)
     }
 
     /// Makes a handle for a reader or a writer, or uses one that was kept.
-    fn with_handle<T>(&mut self, random: &mut StdRng, take: impl FnOnce(&Lock, &mut StdRng) -> T) -> T {
+    fn handle(&mut self, random: &mut StdRng) -> Handle {
         let reads = self.reads && random.random();
         let lock = self.kept[usize::from(reads)].take().unwrap_or_else(|| self.open(reads));
-        let taken = take(&lock, random);
+        Handle { reads, lock }
+    }
+
+    fn keep(&mut self, handle: Handle, random: &mut StdRng) {
         if random.random_ratio(self.keeps, 16) {
-            self.kept[usize::from(reads)] = Some(lock);
+            self.kept[usize::from(handle.reads)] = Some(handle.lock);
         }
-        taken
     }
 
     fn open(&self, reads: bool) -> Lock {
@@ -80,6 +108,11 @@ impl Taker {
         let lock = if reads { lock.read() } else { lock };
         if self.fair { lock.fair() } else { lock }
     }
+}
+
+struct Handle {
+    reads: bool,
+    lock: Lock,
 }
 
 /// The registry of the directory.
@@ -90,6 +123,10 @@ pub(crate) fn locks(directory: &Path) -> io::Result<Locks> {
 /// The lock.
 pub(crate) fn lock(locks: &Locks) -> Lock {
     locks.lock(NAME).external()
+}
+
+fn times_given_up(random: &mut StdRng) -> u32 {
+    [0, 0, 1, 3][random.random_range(0..4)]
 }
 
 fn take(lock: &Lock, life: &Life, random: &mut StdRng) -> Result<LockGuard, Error> {
@@ -104,16 +141,42 @@ fn take(lock: &Lock, life: &Life, random: &mut StdRng) -> Result<LockGuard, Erro
     }
 }
 
+/// A task waits by awaiting, and never blocks.
+async fn take_async(lock: &Lock, life: &Life, random: &mut StdRng) -> Result<LockGuard, Error> {
+    let way = random.random_range(3..5);
+    life.takes(way);
+    if way == 3 {
+        return lock.acquire_async().await;
+    }
+    lock.clone().timeout(BOUND).acquire_async().await
+}
+
 /// Waits for a moment, or drops a wait that has begun. The lock, if it was there soon enough.
 fn give_up(lock: &Lock, random: &mut StdRng) -> Result<Option<LockGuard>, Error> {
     if random.random() {
-        let wait = pin!(lock.acquire_async());
-        return match wait.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(taken) => taken.map(Some),
-            Poll::Pending => Ok(None),
-        };
+        return poll_once(lock);
     }
-    match lock.clone().timeout(IMPATIENT.mul_f64(random.random())).acquire() {
+    in_time(lock.clone().timeout(IMPATIENT.mul_f64(random.random())).acquire())
+}
+
+/// The same for a task.
+async fn give_up_async(lock: &Lock, random: &mut StdRng) -> Result<Option<LockGuard>, Error> {
+    if random.random() {
+        return poll_once(lock);
+    }
+    in_time(lock.clone().timeout(IMPATIENT.mul_f64(random.random())).acquire_async().await)
+}
+
+fn poll_once(lock: &Lock) -> Result<Option<LockGuard>, Error> {
+    let wait = pin!(lock.acquire_async());
+    match wait.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(taken) => taken.map(Some),
+        Poll::Pending => Ok(None),
+    }
+}
+
+fn in_time(taken: Result<LockGuard, Error>) -> Result<Option<LockGuard>, Error> {
+    match taken {
         Err(error) if error.is_timeout() => Ok(None),
         taken => taken.map(Some),
     }

@@ -1,12 +1,14 @@
 //! Kills processes that take a lock, and looks whether two ever have it:
 //! `cargo run --release -p lockutils-tests --bin torture -- --kills 10000`.
 //!
-//! A [killer](killer) keeps a fleet of [workers](worker) going that take one lock again and again, and kills them
+//! A [killer](killer) keeps a fleet of processes with [workers](worker) going that take one lock again and again, and kills them
 //! with SIGKILL at random moments, half of the time the one that has the lock. Two [oracles](oracle) in a
 //! [ledger] that all share tell whether two were inside together. The same is done to [protocols](planted) with a
 //! planted fault: a run in which these show nothing has failed, since it could not have seen a fault of ours.
 
+mod crowd;
 mod death;
+mod job;
 mod killer;
 mod ledger;
 mod library;
@@ -26,6 +28,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::job::Job;
 use crate::killer::{Phase, Until};
 use crate::options::Options;
 use crate::protocol::Protocol;
@@ -36,7 +39,7 @@ const OTHERS: u64 = 5;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
-    let done = match worker::Job::parse(&words) {
+    let done = match Job::parse(&words) {
         Some(job) => job.run().map(|()| true),
         None => Options::parse(&words).map_err(io::Error::other).and_then(|options| run(&options)),
     };
@@ -68,8 +71,12 @@ fn run(options: &Options) -> io::Result<bool> {
 fn phase(options: &Options, protocol: Protocol, directory: &std::path::Path) -> Phase {
     let until = match protocol {
         Protocol::Lockutils => Until::Kills(options.kills),
-        Protocol::Cleaned | Protocol::Readers => Until::Kills(options.kills.div_ceil(OTHERS)),
+        Protocol::Readers | Protocol::Threads | Protocol::Cleaned => {
+            Until::Kills(options.kills.div_ceil(OTHERS))
+        }
         _ => Until::Time(Duration::from_secs(options.seconds_control)),
     };
-    Phase { protocol, until, workers: options.workers, seed: options.seed, directory: directory.into() }
+    // About as many who take the lock, whether each has a process or not.
+    let workers = if protocol.lives() > 1 { options.workers.div_ceil(2) } else { options.workers };
+    Phase { protocol, until, workers, seed: options.seed, directory: directory.into() }
 }

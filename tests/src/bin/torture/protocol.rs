@@ -19,26 +19,33 @@ pub(crate) enum Protocol {
     Shared,
     /// The same, but those who read only wait until nobody writes, and do not keep the lock.
     ReadersLook,
+    /// `fcntl(2)` record locks in processes of several threads: they belong to the process, so its threads do not keep
+    /// each other out, and the first that closes the file lets go for all.
+    RecordThreads,
     /// This crate, taken in all ways.
     Lockutils,
     /// The same, with those who read, and those who write first and go on reading.
     Readers,
-    /// The same with a cleaner that removes the file whenever it can.
+    /// The same in processes of several threads and tasks.
+    Threads,
+    /// By one thread a process, with a cleaner that removes the file whenever it can.
     Cleaned,
 }
 
 impl Protocol {
     /// All of them, in the order in which they run: first those that test this program.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::RemoveAfter,
         Self::RemoveUnder,
         Self::BreakStale,
         Self::ReadersLook,
+        Self::RecordThreads,
         Self::Bare,
         Self::RemoveAndLook,
         Self::Shared,
         Self::Lockutils,
         Self::Readers,
+        Self::Threads,
         Self::Cleaned,
     ];
 
@@ -52,8 +59,10 @@ impl Protocol {
             Self::BreakStale => "pid file, stale broken",
             Self::Shared => "flock, readers share",
             Self::ReadersLook => "flock, readers only look",
+            Self::RecordThreads => "record lock, threads",
             Self::Lockutils => "lockutils",
             Self::Readers => "lockutils, readers",
+            Self::Threads => "lockutils, threads",
             Self::Cleaned => "lockutils, cleaned",
         }
     }
@@ -65,17 +74,29 @@ impl Protocol {
 
     /// Whether nothing may be seen; otherwise something must.
     pub(crate) fn is_sound(self) -> bool {
-        !matches!(self, Self::RemoveAfter | Self::RemoveUnder | Self::BreakStale | Self::ReadersLook)
+        !matches!(
+            self,
+            Self::RemoveAfter
+                | Self::RemoveUnder
+                | Self::BreakStale
+                | Self::ReadersLook
+                | Self::RecordThreads
+        )
     }
 
     /// Whether it is this crate.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Lockutils | Self::Readers | Self::Cleaned)
+        matches!(self, Self::Lockutils | Self::Readers | Self::Threads | Self::Cleaned)
+    }
+
+    /// How many take the lock in each process, each with a life of its own.
+    pub(crate) fn lives(self) -> u64 {
+        if matches!(self, Self::Threads | Self::RecordThreads) { 4 } else { 1 }
     }
 
     /// Whether some share the lock.
     pub(crate) fn has_readers(self) -> bool {
-        matches!(self, Self::Shared | Self::ReadersLook | Self::Readers)
+        matches!(self, Self::Shared | Self::ReadersLook | Self::Readers | Self::Threads)
     }
 
     /// Whether a cleaner removes the file. It gets its turn when nobody has the file open.

@@ -83,26 +83,30 @@ impl Outcome {
             let counted = lives.iter().enumerate().filter(move |(at, _)| is_cleaner(*at) == of_cleaners);
             counted.map(|(_, life)| life.times.load(SeqCst)).sum()
         };
-        let killed = || lives.iter().filter(|life| life.killed.load(SeqCst) > 0);
-        let recovery =
-            |followed: u64, killed: u64| Some(followed.saturating_sub(killed)).filter(|_| followed > 0);
-        let recoveries =
-            killed().filter_map(|life| recovery(life.followed.load(SeqCst), life.killed.load(SeqCst)));
+        let each = usize::try_from(protocol.lives()).unwrap_or(1);
+        let processes = lives[1..].chunks_exact(each).filter(|lives| lives[0].killed.load(SeqCst) > 0);
+        let processes: Vec<&[Life]> = processes.collect();
+        let count = |doing| {
+            let does = |lives: &&&[Life]| lives.iter().any(|life| life.moment().0 == doing);
+            processes.iter().filter(does).count()
+        };
+        let recoveries = processes.iter().copied().flatten().filter_map(recovery);
         let mut recoveries: Vec<u64> = recoveries.collect();
         recoveries.sort_unstable();
+        let longest = witness.clone().filter_map(|life| ledger.life(life).ok()).map(Life::longest);
         Self {
             protocol,
             lasted: *lasted,
             acquisitions: times(false),
-            kills: killed().count(),
+            kills: processes.len(),
             inside: recoveries.len(),
-            taking: killed().filter(|life| life.moment().0 == Doing::Taking).count(),
-            reading: killed().filter(|life| life.moment().0 == Doing::Reading).count(),
+            taking: count(Doing::Taking),
+            reading: count(Doing::Reading),
             overlaps: ledger.head().seen(Wrong::Overlap),
             torn: ledger.head().seen(Wrong::Torn),
             tokens: ledger.head().seen(Wrong::Token),
             recoveries,
-            longest: ledger.life(*witness).map_or((0, 0), Life::longest),
+            longest: longest.max_by_key(|(_, nanos)| *nanos).unwrap_or_default(),
             removed: times(true),
             left: *left,
             sightings: ledger.head().sightings(),
@@ -158,6 +162,12 @@ impl Outcome {
         let at = (self.recoveries.len() * part / of).min(self.recoveries.len().saturating_sub(1));
         self.recoveries.get(at).map_or(0, |nanos| nanos / 1_000)
     }
+}
+
+/// The nanoseconds from the kill of one that was alone inside to the next one.
+fn recovery(life: &Life) -> Option<u64> {
+    let (followed, killed) = (life.followed.load(SeqCst), life.killed.load(SeqCst));
+    (followed > 0).then(|| followed.saturating_sub(killed))
 }
 
 impl fmt::Display for Outcome {

@@ -15,7 +15,7 @@ use crate::protocol::Protocol;
 /// How a worker takes the lock.
 pub(crate) enum Way {
     /// By this crate.
-    Ours(Taker),
+    Ours(Box<Taker>),
     /// By a planted protocol, on this file.
     Other(Protocol, PathBuf),
 }
@@ -58,9 +58,17 @@ impl Way {
     /// What is random about it stays so.
     pub(crate) fn new(protocol: Protocol, directory: &Path, random: &mut StdRng) -> io::Result<Self> {
         if protocol.is_ours() {
-            return Taker::new(protocol, directory, random).map(Self::Ours);
+            return Ok(Self::Ours(Taker::new(protocol, directory, random)?.into()));
         }
         Ok(Self::Other(protocol, directory.join("tortured")))
+    }
+
+    /// That of another thread of the same process.
+    pub(crate) fn another(&self, random: &mut StdRng) -> Self {
+        match self {
+            Self::Ours(taker) => Self::Ours(taker.another(random).into()),
+            Self::Other(protocol, path) => Self::Other(*protocol, path.clone()),
+        }
     }
 
     /// Waits for the lock.
@@ -71,6 +79,14 @@ impl Way {
                 let reads = protocol.has_readers() && random.random();
                 planted::take(*protocol, path, reads).map(Held::Other)
             }
+        }
+    }
+
+    /// Waits for the lock in a task, where the protocol knows how.
+    pub(crate) async fn take_async(&mut self, life: &Life, random: &mut StdRng) -> io::Result<Held> {
+        match self {
+            Self::Ours(taker) => taker.take_async(life, random).await.map(Held::Ours),
+            Self::Other(..) => self.take(life, random),
         }
     }
 

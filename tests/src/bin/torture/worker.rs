@@ -1,21 +1,17 @@
-//! The other processes: those that take the lock, and the cleaner that removes its file.
+//! One that takes the lock again and again.
 
+use std::convert::Infallible;
 use std::io;
-use std::os::unix::process::parent_id;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use lockutils::Removal;
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use futures_lite::future::yield_now;
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
+use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::library;
 use crate::life::Doing;
 use crate::oracle::{Stay, Visitor};
 use crate::protocol::Protocol;
@@ -26,103 +22,8 @@ const INSIDE: Duration = Duration::from_micros(80);
 /// The longest time elsewhere where there is a cleaner: it gets its turn when nobody has the file open.
 const ELSEWHERE: Duration = Duration::from_millis(4);
 
-/// What a process is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Takes the lock, until it is killed.
-    Worker,
-    /// The same, but nobody kills it before the end: it would show a wait that never ends.
-    Witness,
-    /// Removes the file of the lock, until it is killed.
-    Cleaner,
-}
-
-/// All that a process of the fleet is told.
-#[derive(Clone, Debug)]
-pub(crate) struct Job {
-    /// What it is for.
-    pub(crate) role: Role,
-    /// How the lock is taken.
-    pub(crate) protocol: Protocol,
-    /// Whose child it is.
-    pub(crate) killer: u32,
-    /// Its number, which no other has.
-    pub(crate) incarnation: u64,
-    /// Where chance begins.
-    pub(crate) seed: u64,
-    /// The file of the ledger.
-    pub(crate) ledger: PathBuf,
-    /// The directory of the lock file.
-    pub(crate) directory: PathBuf,
-}
-
-impl Job {
-    /// Reads it from the arguments, if they are a job.
-    pub(crate) fn parse(words: &[String]) -> Option<Self> {
-        let [role, protocol, killer, incarnation, seed, ledger, directory] = words else { return None };
-        let roles = [Role::Worker, Role::Witness, Role::Cleaner];
-        Some(Self {
-            role: roles.into_iter().find(|known| format!("{known:?}") == *role)?,
-            protocol: Protocol::named(protocol)?,
-            killer: killer.parse().ok()?,
-            incarnation: incarnation.parse().ok()?,
-            seed: seed.parse().ok()?,
-            ledger: ledger.into(),
-            directory: directory.into(),
-        })
-    }
-
-    /// The command of the process that has it.
-    pub(crate) fn command(&self) -> io::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg(format!("{:?}", self.role)).arg(self.protocol.name());
-        command.args([self.killer.into(), self.incarnation, self.seed].map(|number: u64| number.to_string()));
-        command.arg(&self.ledger).arg(&self.directory).stdin(Stdio::null());
-        Ok(command)
-    }
-
-    /// Does it. This ends only by an error or a kill.
-    pub(crate) fn run(&self) -> io::Result<()> {
-        set_pdeathsig(Signal::SIGKILL)?;
-        // Before that it was not asked for.
-        if parent_id() != self.killer {
-            return Err(io::Error::other("the killer has ended"));
-        }
-        let ledger = Ledger::open(&self.ledger)?;
-        ledger.life(self.incarnation)?.pid.store(std::process::id().into(), SeqCst);
-        if self.role == Role::Cleaner { self.clean(&ledger) } else { self.work(&ledger) }
-    }
-
-    fn work(&self, ledger: &Ledger) -> io::Result<()> {
-        let mut worker = Worker::new(self, Visitor::new(*ledger, self.incarnation)?)?;
-        loop {
-            worker.turn()?;
-        }
-    }
-
-    fn clean(&self, ledger: &Ledger) -> io::Result<()> {
-        let locks = library::locks(&self.directory)?;
-        let life = ledger.life(self.incarnation)?;
-        // What cleaners have left behind that were killed.
-        locks.clean("*", Duration::ZERO)?;
-        let lock = library::lock(&locks);
-        loop {
-            life.begins(Doing::Taking);
-            if lock.remove_file()? == Removal::Removed {
-                life.times.fetch_add(1, SeqCst);
-            }
-            life.begins(Doing::Outside);
-            thread::yield_now();
-        }
-    }
-
-    fn random(&self) -> StdRng {
-        StdRng::seed_from_u64(self.seed ^ self.incarnation.rotate_left(32))
-    }
-}
-
 /// One that takes the lock again and again.
-struct Worker {
+pub(crate) struct Worker {
     protocol: Protocol,
     visitor: Visitor,
     way: Way,
@@ -130,26 +31,65 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(job: &Job, visitor: Visitor) -> io::Result<Self> {
-        let mut random = job.random();
+    /// The first one of a job.
+    pub(crate) fn new(job: &Job, ledger: Ledger) -> io::Result<Self> {
+        let mut random = job.random(job.incarnation);
         let way = Way::new(job.protocol, &job.directory, &mut random)?;
-        Ok(Self { protocol: job.protocol, visitor, way, random })
+        Ok(Self { protocol: job.protocol, visitor: Visitor::new(ledger, job.incarnation)?, way, random })
+    }
+
+    /// Another one, in the same process.
+    pub(crate) fn another(&self, job: &Job, ledger: Ledger, incarnation: u64) -> io::Result<Self> {
+        let mut random = job.random(incarnation);
+        let way = self.way.another(&mut random);
+        Ok(Self { protocol: self.protocol, visitor: Visitor::new(ledger, incarnation)?, way, random })
+    }
+
+    /// Takes the lock again and again.
+    pub(crate) fn run(&mut self) -> io::Result<Infallible> {
+        loop {
+            self.turn()?;
+        }
+    }
+
+    /// The same as a task, that lets others run while it is inside.
+    pub(crate) async fn run_async(&mut self) -> io::Result<Infallible> {
+        loop {
+            self.turn_async().await?;
+        }
     }
 
     /// Takes the lock and lets go of it.
     fn turn(&mut self) -> io::Result<()> {
+        self.visitor.life().begins(Doing::Taking);
+        let held = self.way.take(self.visitor.life(), &mut self.random)?;
+        self.has(held)?;
+        if self.protocol.leaves_gaps() {
+            thread::sleep(ELSEWHERE.mul_f64(self.random.random()));
+        }
+        Ok(())
+    }
+
+    async fn turn_async(&mut self) -> io::Result<()> {
+        self.visitor.life().begins(Doing::Taking);
+        let held = self.way.take_async(self.visitor.life(), &mut self.random).await?;
+        if self.random.random() {
+            yield_now().await;
+        }
+        self.has(held)?;
+        yield_now().await;
+        Ok(())
+    }
+
+    /// Has the lock.
+    fn has(&mut self, held: Held) -> io::Result<()> {
         let life = self.visitor.life();
-        life.begins(Doing::Taking);
-        let held = self.way.take(life, &mut self.random)?;
         life.waited();
         let held = visit(&self.visitor, self.protocol, held, &mut self.random)?;
         life.times.fetch_add(1, SeqCst);
         life.begins(Doing::Leaving);
         self.way.release(held)?;
         life.begins(Doing::Outside);
-        if self.protocol.leaves_gaps() {
-            thread::sleep(ELSEWHERE.mul_f64(self.random.random()));
-        }
         Ok(())
     }
 }
