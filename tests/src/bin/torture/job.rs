@@ -1,5 +1,6 @@
 //! What a process of the fleet is told to do.
 
+use std::ffi::OsString;
 use std::io;
 use std::ops::Range;
 use std::os::unix::process::parent_id;
@@ -19,18 +20,9 @@ use crate::crowd;
 use crate::ledger::Ledger;
 use crate::library;
 use crate::life::Doing;
+use crate::peers;
 use crate::protocol::Protocol;
-
-/// What a process is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Takes the lock, until it is killed.
-    Worker,
-    /// The same, but nobody kills it before the end: it would show a wait that never ends.
-    Witness,
-    /// Removes the file of the lock, until it is killed.
-    Cleaner,
-}
+use crate::role::Role;
 
 /// All that a process of the fleet is told.
 #[derive(Clone, Debug)]
@@ -55,9 +47,8 @@ impl Job {
     /// Reads it from the arguments, if they are a job.
     pub(crate) fn parse(words: &[String]) -> Option<Self> {
         let [role, protocol, killer, incarnation, seed, ledger, directory] = words else { return None };
-        let roles = [Role::Worker, Role::Witness, Role::Cleaner];
         Some(Self {
-            role: roles.into_iter().find(|known| format!("{known:?}") == *role)?,
+            role: Role::named(role)?,
             protocol: Protocol::named(protocol)?,
             killer: killer.parse().ok()?,
             incarnation: incarnation.parse().ok()?,
@@ -67,13 +58,31 @@ impl Job {
         })
     }
 
+    /// The arguments from which it can be read.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let numbers = [self.killer.into(), self.incarnation, self.seed].map(|number: u64| number.to_string());
+        let names = [format!("{:?}", self.role), self.protocol.name().to_owned()];
+        let paths = [&self.ledger, &self.directory].map(OsString::from);
+        names.into_iter().chain(numbers).map(OsString::from).chain(paths).collect()
+    }
+
     /// The command of the process that has it.
     pub(crate) fn command(&self) -> io::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg(format!("{:?}", self.role)).arg(self.protocol.name());
-        command.args([self.killer.into(), self.incarnation, self.seed].map(|number: u64| number.to_string()));
-        command.arg(&self.ledger).arg(&self.directory).stdin(Stdio::null());
+        let mut command = match (self.role, self.role.library()) {
+            (_, Some(library)) => peers::library(self, library)?,
+            (Role::Flock, _) => peers::flock(self)?,
+            _ => Command::new(std::env::current_exe()?),
+        };
+        if self.role.is_ours() {
+            command.args(self.words());
+        }
+        command.stdin(Stdio::null());
         Ok(command)
+    }
+
+    /// The lock file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.join(library::NAME)
     }
 
     /// Does it. This ends only by an error or a kill.
@@ -87,7 +96,11 @@ impl Job {
         for life in self.lives() {
             ledger.life(life)?.pid.store(std::process::id().into(), SeqCst);
         }
-        if self.role == Role::Cleaner { self.clean(&ledger) } else { crowd::work(self, ledger) }
+        match self.role {
+            Role::Cleaner => self.clean(&ledger),
+            Role::Flock => peers::has_flock(self, ledger),
+            _ => crowd::work(self, ledger),
+        }
     }
 
     fn clean(&self, ledger: &Ledger) -> io::Result<()> {

@@ -15,15 +15,18 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
-use crate::job::{Job, Role};
+use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::library;
 use crate::life::{Life, now};
 use crate::protocol::Protocol;
+use crate::role::{Role, crew};
+use crate::room::Room;
 use crate::watch::{self, BOUND, Watch, is_long};
 
-/// The longest pause between two kills.
+/// The longest pause between two kills, and where there are Python libraries, which poll and take long to start.
 const PAUSE: Duration = Duration::from_millis(1);
+const LONG_PAUSE: Duration = Duration::from_millis(12);
 /// How long the killer lies in wait for somebody to come in, and for how long he lets that one be inside.
 const AMBUSH: Duration = Duration::from_millis(4);
 const MERCY: Duration = Duration::from_micros(15);
@@ -65,8 +68,8 @@ pub(crate) struct Ended {
     pub(crate) lasted: Duration,
     /// The one that nobody killed before the end.
     pub(crate) witness: Range<u64>,
-    /// Those that removed the file.
-    pub(crate) cleaners: Vec<u64>,
+    /// What the others were for, by their first incarnation, in ascending order.
+    pub(crate) roles: Vec<(u64, Role)>,
     /// Files on their way out that are still there after the last cleaning.
     pub(crate) left: usize,
 }
@@ -101,8 +104,9 @@ impl Phase {
         let started = Instant::now();
         fleet.start(self.workers)?;
         let mut watch = Watch::new();
+        let pause = if self.protocol.is_mixed() { LONG_PAUSE } else { PAUSE };
         while !self.until.is_over(fleet.kills, started) {
-            thread::sleep(PAUSE.mul_f64(fleet.random.random()));
+            thread::sleep(pause.mul_f64(fleet.random.random()));
             fleet.kill_one()?;
             fleet.reap()?;
             if watch.is_due() {
@@ -116,7 +120,7 @@ impl Phase {
             ledger: fleet.ledger,
             lasted,
             witness: fleet.witness.clone(),
-            cleaners: fleet.cleaners.clone(),
+            roles: std::mem::take(&mut fleet.roles),
             left,
         })
     }
@@ -125,9 +129,9 @@ impl Phase {
     fn lives(&self) -> usize {
         let processes =
             usize::try_from(self.until.kills()).unwrap_or(usize::MAX).saturating_add(self.workers);
-        // The witness and the cleaner. Nobody has the first life.
+        // The witness. Nobody has the first life.
         let lives = usize::try_from(self.protocol.lives()).unwrap_or(usize::MAX);
-        processes.saturating_add(2).saturating_mul(lives).saturating_add(1)
+        processes.saturating_add(1 + self.protocol.cleaners()).saturating_mul(lives).saturating_add(1)
     }
 }
 
@@ -147,7 +151,7 @@ struct Fleet {
     kills: u64,
     born: u64,
     witness: Range<u64>,
-    cleaners: Vec<u64>,
+    roles: Vec<(u64, Role)>,
     /// Where the ledger is; removed at the end.
     _place: TempDir,
 }
@@ -183,7 +187,7 @@ impl Fleet {
             kills: 0,
             born: 0,
             witness: 0..0,
-            cleaners: Vec::new(),
+            roles: Vec::new(),
             _place: place,
         })
     }
@@ -191,18 +195,13 @@ impl Fleet {
     fn start(&mut self, workers: usize) -> io::Result<()> {
         self.bear(Role::Witness)?;
         self.witness = 1..self.born + 1;
-        if self.job.protocol.is_cleaned() {
-            self.bear(Role::Cleaner)?;
-        }
-        (0..workers).try_for_each(|_| self.bear(Role::Worker))
+        crew(self.job.protocol, workers).into_iter().try_for_each(|role| self.bear(role))
     }
 
     fn bear(&mut self, role: Role) -> io::Result<()> {
         let incarnation = self.born + 1;
         self.born += self.job.protocol.lives();
-        if role == Role::Cleaner {
-            self.cleaners.push(incarnation);
-        }
+        self.roles.push((incarnation, role));
         self.ledger.life(self.born)?;
         let job = Job { role, incarnation, ..self.job.clone() };
         let child = job.command()?.spawn()?;
@@ -241,7 +240,7 @@ impl Fleet {
         inside.unwrap_or_else(|| {
             loop {
                 let at = self.random.random_range(0..self.alive.len());
-                if self.alive[at].role != Role::Witness {
+                if self.may_be_killed(&self.alive[at]) {
                     return at;
                 }
             }
@@ -268,11 +267,16 @@ impl Fleet {
 
     /// One that is inside, alone or with others, and may be killed.
     fn inside(&self) -> Option<usize> {
-        let may_be_killed = |member: &Member| member.role == Role::Worker;
         let lives = self.job.protocol.lives();
         let is = |member: &Member, life| (member.incarnation..member.incarnation + lives).contains(&life);
         let find = |life| self.alive.iter().position(|member| is(member, life));
-        self.ledger.head().room.all().filter_map(find).find(|at| may_be_killed(&self.alive[*at]))
+        let inside = self.ledger.head().rooms.iter().flat_map(Room::all).filter_map(find);
+        inside.into_iter().find(|at| self.may_be_killed(&self.alive[*at]))
+    }
+
+    fn may_be_killed(&self, member: &Member) -> bool {
+        let times = self.ledger.life(member.incarnation).map_or(0, |life| life.times.load(SeqCst));
+        member.role != Role::Witness && times >= member.role.is_ripe_after()
     }
 
     /// Buries those that have died; waits for some if there are too many.

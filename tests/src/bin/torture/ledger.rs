@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::offset_of;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -10,8 +11,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use serde_json::{Map, Value, json};
 
-use crate::life::{Life, now};
+use crate::life::{ASTRAY, Doing, Life, now};
 use crate::room::Room;
 
 /// How many sightings are kept; the others are only counted.
@@ -21,10 +23,10 @@ const KEPT: usize = 16;
 #[repr(C, align(64))]
 pub(crate) struct Head {
     /// Who is inside: oracles 1 and 2.
-    pub(crate) room: Room,
+    pub(crate) rooms: [Room; 2],
     /// The highest fencing token that was seen: oracle 3.
     pub(crate) token: AtomicU64,
-    seen: [AtomicU64; 3],
+    seen: [AtomicU64; Wrong::ALL.len()],
     kept: AtomicU64,
     sightings: [[AtomicU64; 4]; KEPT],
 }
@@ -38,6 +40,10 @@ pub(crate) enum Wrong {
     Torn,
     /// A fencing token that is not higher than the one before.
     Token,
+    /// Two were inside together, and one of them had locked a file that had been taken away when it came: it does not look.
+    Aside,
+    /// One who does not look has locked a file that had been taken away. That is not wrong yet.
+    Astray,
 }
 
 /// One time that something wrong was seen.
@@ -55,7 +61,12 @@ pub(crate) struct Sighting {
 
 impl Wrong {
     /// All, in the order of `Head::seen`.
-    const ALL: [Self; 3] = [Self::Overlap, Self::Torn, Self::Token];
+    const ALL: [Self; 5] = [Self::Overlap, Self::Torn, Self::Token, Self::Aside, Self::Astray];
+
+    /// The one of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wrong| format!("{wrong:?}") == name)
+    }
 }
 
 /// The mapped file. It stays mapped until the process ends.
@@ -105,6 +116,31 @@ impl Ledger {
         self.head
     }
 
+    /// Notes that something is wrong. Who met somebody has met one who went astray, or is one, if either is.
+    pub(crate) fn accuse(&self, wrong: Wrong, by: u64, met: u64) {
+        let is_astray = |who| self.life(who).is_ok_and(|life| life.way() == ASTRAY);
+        let aside = wrong == Wrong::Overlap && (is_astray(by) || is_astray(met));
+        self.head.accuse(if aside { Wrong::Aside } else { wrong }, by, met);
+    }
+
+    /// Where the words of an incarnation are and those of its room, for those who map the ledger on their own.
+    pub(crate) fn layout(me: u64, room: usize) -> Value {
+        let room = offset_of!(Head, rooms) + room * size_of::<Room>();
+        let words = |words: &[(&str, usize)], from: usize| -> Map<String, Value> {
+            words.iter().map(|(name, at)| ((*name).to_owned(), (from + at).into())).collect()
+        };
+        let doing = Doing::ALL.into_iter().map(|doing| (format!("{doing:?}"), (doing as u64).into()));
+        json!({
+            "me": me,
+            "room": words(&Room::WORDS, room),
+            "lives": size_of::<Head>(),
+            "size": size_of::<Life>(),
+            "life": words(&Life::WORDS, 0),
+            "doing": doing.collect::<Map<String, Value>>(),
+            "astray": ASTRAY,
+        })
+    }
+
     /// All lives; the first is nobody's.
     pub(crate) fn lives(&self) -> &'static [Life] {
         self.lives
@@ -126,7 +162,7 @@ impl Ledger {
 
 impl Head {
     /// Notes that something is wrong.
-    pub(crate) fn accuse(&self, wrong: Wrong, by: u64, met: u64) {
+    fn accuse(&self, wrong: Wrong, by: u64, met: u64) {
         self.seen[wrong as usize].fetch_add(1, SeqCst);
         let at = usize::try_from(self.kept.fetch_add(1, SeqCst)).unwrap_or(KEPT);
         if let Some(kept) = self.sightings.get(at) {

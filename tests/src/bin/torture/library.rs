@@ -17,7 +17,7 @@ use crate::protocol::Protocol;
 use crate::watch::BOUND;
 
 /// The name of the lock.
-const NAME: &str = "tortured";
+pub(crate) const NAME: &str = "tortured";
 /// How often a lock is tried before it is waited for: who tries overtakes nobody, and so may starve.
 const TRIES: u32 = 50;
 /// The longest wait that is given up.

@@ -1,5 +1,6 @@
 //! What is known of one process: its part of the ledger.
 
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use nix::time::{ClockId, clock_gettime};
@@ -47,11 +48,25 @@ pub(crate) enum Doing {
 }
 
 impl Doing {
-    const ALL: [Self; 6] =
+    /// All, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] =
         [Self::Starting, Self::Taking, Self::Inside, Self::Reading, Self::Leaving, Self::Outside];
 }
 
+/// The way of one who has locked a file that is not at the path of the lock file any more.
+pub(crate) const ASTRAY: u64 = (1 << WAY) - 1;
+
 impl Life {
+    /// Where its words are, for those who map the ledger on their own.
+    pub(crate) const WORDS: [(&str, usize); 6] = [
+        ("pid", offset_of!(Self, pid)),
+        ("ended", offset_of!(Self, ended)),
+        ("followed", offset_of!(Self, followed)),
+        ("moment", offset_of!(Self, moment)),
+        ("times", offset_of!(Self, times)),
+        ("way", offset_of!(Self, way)),
+    ];
+
     /// From now on it does this.
     pub(crate) fn begins(&self, doing: Doing) {
         self.moment.store(now() << 3 | doing as u64, SeqCst);

@@ -15,10 +15,13 @@ mod library;
 mod life;
 mod options;
 mod oracle;
+mod peers;
 mod planted;
 mod protocol;
 mod report;
+mod role;
 mod room;
+mod tally;
 mod watch;
 mod way;
 mod worker;
@@ -34,16 +37,9 @@ use crate::options::Options;
 use crate::protocol::Protocol;
 use crate::report::Outcome;
 
-/// What part of the kills is repeated with readers, and with a cleaner beside the workers.
-const OTHERS: u64 = 5;
-
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
-    let done = match Job::parse(&words) {
-        Some(job) => job.run().map(|()| true),
-        None => Options::parse(&words).map_err(io::Error::other).and_then(|options| run(&options)),
-    };
-    match done {
+    match start(&words) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -53,12 +49,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the arguments say. Says whether it went as it must.
+fn start(words: &[String]) -> io::Result<bool> {
+    if let Some(job) = Job::parse(words) {
+        return job.run().map(|()| true);
+    }
+    if peers::accuse(words)? {
+        return Ok(true);
+    }
+    run(&Options::parse(words).map_err(io::Error::other)?)
+}
+
 /// All phases, one after the other. Says whether each ended as it must.
 fn run(options: &Options) -> io::Result<bool> {
     let made = tempfile::Builder::new().prefix("lockutils-torture-").tempdir_in(&options.directory)?;
     report::head(options);
     let mut passed = true;
-    for protocol in Protocol::ALL {
+    for protocol in
+        Protocol::ALL.into_iter().filter(|protocol| options.only.is_none_or(|only| only == *protocol))
+    {
         let outcome = Outcome::of(protocol, &phase(options, protocol, made.path()).run()?);
         println!("{outcome}");
         outcome.explain();
@@ -69,12 +78,10 @@ fn run(options: &Options) -> io::Result<bool> {
 }
 
 fn phase(options: &Options, protocol: Protocol, directory: &std::path::Path) -> Phase {
-    let until = match protocol {
-        Protocol::Lockutils => Until::Kills(options.kills),
-        Protocol::Readers | Protocol::Threads | Protocol::Cleaned => {
-            Until::Kills(options.kills.div_ceil(OTHERS))
-        }
-        _ => Until::Time(Duration::from_secs(options.seconds_control)),
+    let parts: u64 = Protocol::ALL.into_iter().map(Protocol::part).sum();
+    let until = match protocol.part() {
+        0 => Until::Time(Duration::from_secs(options.seconds_control)),
+        part => Until::Kills((options.kills * part).div_ceil(parts)),
     };
     // About as many who take the lock, whether each has a process or not.
     let workers = if protocol.lives() > 1 { options.workers.div_ceil(2) } else { options.workers };

@@ -3,11 +3,14 @@
 use std::env;
 use std::path::PathBuf;
 
-const USAGE: &str = "torture [--kills N] [--workers N] [--seed S] [--directory DIR] [--seconds-control S]";
+use crate::protocol::Protocol;
+
+const USAGE: &str = "torture [--kills N] [--workers N] [--seed S] [--directory DIR] [--seconds-control S] \
+     [--only PROTOCOL]";
 
 /// The arguments.
 pub(crate) struct Options {
-    /// So many workers are killed while lockutils keeps them apart.
+    /// So many processes are killed while lockutils keeps them apart.
     pub(crate) kills: u64,
     /// So many workers there are at a time that may be killed.
     pub(crate) workers: usize,
@@ -17,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) directory: PathBuf,
     /// How long each protocol runs that is there to test this program.
     pub(crate) seconds_control: u64,
+    /// The only protocol, by its name in the table.
+    pub(crate) only: Option<Protocol>,
 }
 
 impl Options {
@@ -27,7 +32,8 @@ impl Options {
             workers: 6,
             seed: rand::random(),
             directory: env::temp_dir(),
-            seconds_control: 3,
+            seconds_control: 2,
+            only: None,
         };
         for pair in words.chunks(2) {
             let [key, value] = pair else { return Err(format!("{} needs a value: {USAGE}", pair[0])) };
@@ -47,6 +53,9 @@ impl Options {
             "--seed" => self.seed = number()?,
             "--directory" => self.directory = value.into(),
             "--seconds-control" => self.seconds_control = number()?,
+            "--only" => {
+                self.only = Some(Protocol::named(value).ok_or_else(|| format!("{value:?} is no protocol"))?)
+            }
             _ => return Err(format!("{key:?} is not known: {USAGE}")),
         }
         Ok(())

@@ -12,13 +12,15 @@
 
 use std::hint::spin_loop;
 use std::io;
+use std::iter::zip;
+use std::ops::Range;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::death::is_dead;
 use crate::ledger::{Ledger, Wrong};
-use crate::life::{Doing, Life, now};
+use crate::life::{ASTRAY, Doing, Life, now};
 use crate::room::{Halves, Room};
 
 /// What a holder does while it is inside.
@@ -36,12 +38,14 @@ pub(crate) struct Visitor {
     ledger: Ledger,
     me: u64,
     life: &'static Life,
+    /// All of them are its own when it writes, and the first one is where it reads.
+    rooms: &'static [Room],
 }
 
 impl Visitor {
-    /// The one with this number.
-    pub(crate) fn new(ledger: Ledger, me: u64) -> io::Result<Self> {
-        Ok(Self { ledger, me, life: ledger.life(me)? })
+    /// The one with this number, in these rooms.
+    pub(crate) fn new(ledger: Ledger, me: u64, rooms: Range<usize>) -> io::Result<Self> {
+        Ok(Self { ledger, me, life: ledger.life(me)?, rooms: &ledger.head().rooms[rooms] })
     }
 
     /// What is known of it.
@@ -49,36 +53,37 @@ impl Visitor {
         self.life
     }
 
+    /// It says whether it has locked a file that is not at the path of the lock file.
+    pub(crate) fn goes_astray(&self, astray: bool) {
+        self.life.takes(if astray { ASTRAY } else { 0 });
+        if astray {
+            self.accuse(Wrong::Astray, 0);
+        }
+    }
+
     /// It has the lock alone: comes in, counts, and goes out. `token` is 0 where there is none. Says how far it has
     /// counted.
     pub(crate) fn write(&self, token: u64, stay: Stay) -> io::Result<u64> {
-        let room = self.room();
-        let after_death = self.come_in(room)?;
+        let after_death: Vec<bool> =
+            self.rooms.iter().map(|room| self.come_in(room)).collect::<io::Result<_>>()?;
         self.life.begins(Doing::Inside);
         if token > 0 {
             self.check_token(token);
         }
-        let halves = room.halves();
-        if halves.is_torn() && !after_death {
-            self.accuse(Wrong::Torn, halves.gap());
+        let begun =
+            zip(self.rooms, after_death).map(|(room, after_death)| self.begin_to_count(room, after_death));
+        let counts: Vec<u64> = begun.collect();
+        self.linger(stay, || self.rooms.iter().find_map(|room| room.others(self.me)));
+        for (room, count) in zip(self.rooms, &counts) {
+            self.go_out(room, *count);
         }
-        let next = halves.next();
-        room.begin_to_count(next);
-        self.linger(stay, || room.others(self.me));
-        room.end_to_count(next);
-        if room.halves() != Halves::whole(next) {
-            self.accuse(Wrong::Torn, next);
-        }
-        if let Err(other) = room.holder.compare_exchange(self.me, 0, SeqCst, SeqCst) {
-            self.accuse(Wrong::Overlap, other);
-        }
-        Ok(next)
+        Ok(counts[0])
     }
 
     /// It shares the lock: comes in, looks, and goes out. Nobody may have counted since it had the lock alone, if it
     /// had, and counted so far.
     pub(crate) fn read(&self, counted: Option<u64>, stay: Stay) -> io::Result<()> {
-        let room = self.room();
+        let room = &self.rooms[0];
         let seat = room.sit_down(self.me)?;
         let holder = room.holder.load(SeqCst);
         if holder != 0 && !self.follows(holder)? {
@@ -99,12 +104,8 @@ impl Visitor {
         Ok(())
     }
 
-    fn room(&self) -> &'static Room {
-        &self.ledger.head().room
-    }
-
     fn accuse(&self, wrong: Wrong, met: u64) {
-        self.ledger.head().accuse(wrong, self.me, met);
+        self.ledger.accuse(wrong, self.me, met);
     }
 
     /// Enters the word, and looks for readers. Says whether the last one who wrote was killed inside.
@@ -142,6 +143,26 @@ impl Visitor {
             let _ = life.followed.compare_exchange(0, arrived, SeqCst, SeqCst);
         }
         Ok(dead)
+    }
+
+    /// Half of it. Says up to where.
+    fn begin_to_count(&self, room: &Room, after_death: bool) -> u64 {
+        let halves = room.halves();
+        if halves.is_torn() && !after_death {
+            self.accuse(Wrong::Torn, halves.gap());
+        }
+        room.begin_to_count(halves.next());
+        halves.next()
+    }
+
+    fn go_out(&self, room: &Room, count: u64) {
+        room.end_to_count(count);
+        if room.halves() != Halves::whole(count) {
+            self.accuse(Wrong::Torn, count);
+        }
+        if let Err(other) = room.holder.compare_exchange(self.me, 0, SeqCst, SeqCst) {
+            self.accuse(Wrong::Overlap, other);
+        }
     }
 
     fn check_token(&self, token: u64) {

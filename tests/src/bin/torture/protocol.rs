@@ -30,16 +30,21 @@ pub(crate) enum Protocol {
     Threads,
     /// By one thread a process, with a cleaner that removes the file whenever it can.
     Cleaned,
+    /// The same with two cleaners, beside processes of other programs.
+    Mixed,
+    /// Processes of other programs that lock in different ways, without this crate: they do not exclude each other.
+    Strangers,
 }
 
 impl Protocol {
     /// All of them, in the order in which they run: first those that test this program.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::RemoveAfter,
         Self::RemoveUnder,
         Self::BreakStale,
         Self::ReadersLook,
         Self::RecordThreads,
+        Self::Strangers,
         Self::Bare,
         Self::RemoveAndLook,
         Self::Shared,
@@ -47,6 +52,7 @@ impl Protocol {
         Self::Readers,
         Self::Threads,
         Self::Cleaned,
+        Self::Mixed,
     ];
 
     /// Its name, in the table and for the workers.
@@ -64,6 +70,8 @@ impl Protocol {
             Self::Readers => "lockutils, readers",
             Self::Threads => "lockutils, threads",
             Self::Cleaned => "lockutils, cleaned",
+            Self::Mixed => "lockutils, mixed",
+            Self::Strangers => "flock(1) beside oslo",
         }
     }
 
@@ -81,12 +89,24 @@ impl Protocol {
                 | Self::BreakStale
                 | Self::ReadersLook
                 | Self::RecordThreads
+                | Self::Strangers
         )
     }
 
     /// Whether it is this crate.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Lockutils | Self::Readers | Self::Threads | Self::Cleaned)
+        matches!(self, Self::Lockutils | Self::Readers | Self::Threads | Self::Cleaned | Self::Mixed)
+    }
+
+    /// Its part of the kills, or 0 if it runs for a time.
+    pub(crate) fn part(self) -> u64 {
+        match self {
+            Self::Lockutils => 4,
+            Self::Readers | Self::Threads | Self::Cleaned => 2,
+            // They die more slowly, since Python libraries must come to their turn.
+            Self::Mixed => 1,
+            _ => 0,
+        }
     }
 
     /// How many take the lock in each process, each with a life of its own.
@@ -99,13 +119,22 @@ impl Protocol {
         matches!(self, Self::Shared | Self::ReadersLook | Self::Readers | Self::Threads)
     }
 
-    /// Whether a cleaner removes the file. It gets its turn when nobody has the file open.
-    pub(crate) fn is_cleaned(self) -> bool {
-        self == Self::Cleaned
+    /// Whether other programs take the lock.
+    pub(crate) fn is_mixed(self) -> bool {
+        matches!(self, Self::Mixed | Self::Strangers)
     }
 
-    /// Whether those who take the lock are elsewhere for a while between two times.
-    pub(crate) fn leaves_gaps(self) -> bool {
-        self.is_cleaned()
+    /// How many cleaners remove the file. They get their turn when nobody has the file open.
+    pub(crate) fn cleaners(self) -> usize {
+        match self {
+            Self::Cleaned => 1,
+            Self::Mixed => 2,
+            _ => 0,
+        }
+    }
+
+    /// Whether the file is removed by cleaners.
+    pub(crate) fn is_cleaned(self) -> bool {
+        self.cleaners() > 0
     }
 }

@@ -14,6 +14,8 @@ use crate::library;
 use crate::life::{Doing, Life};
 use crate::options::Options;
 use crate::protocol::Protocol;
+use crate::role::Role;
+use crate::tally::{Tally, recovery};
 
 /// What became of a phase: a line of the table.
 pub(crate) struct Outcome {
@@ -34,6 +36,9 @@ pub(crate) struct Outcome {
     removed: u64,
     left: usize,
     sightings: Vec<Sighting>,
+    aside: u64,
+    astray: u64,
+    tallies: Vec<Tally>,
 }
 
 /// Says what is needed to run the same again, and begins the table.
@@ -76,12 +81,12 @@ fn file_system(directory: &Path) -> String {
 impl Outcome {
     /// Counts what the processes have left in the ledger.
     pub(crate) fn of(protocol: Protocol, ended: &Ended) -> Self {
-        let Ended { ledger, lasted, witness, cleaners, left } = ended;
+        let Ended { ledger, lasted, witness, roles, left } = ended;
         let lives = ledger.lives();
-        let is_cleaner = |at: usize| cleaners.binary_search(&(at as u64)).is_ok();
-        let times = |of_cleaners: bool| {
-            let counted = lives.iter().enumerate().filter(move |(at, _)| is_cleaner(*at) == of_cleaners);
-            counted.map(|(_, life)| life.times.load(SeqCst)).sum()
+        let tallies = Tally::all(ledger, roles);
+        let times = |cleaners: bool| {
+            let some = tallies.iter().filter(move |tally| (tally.role == Role::Cleaner) == cleaners);
+            some.map(|tally| tally.times).sum()
         };
         let each = usize::try_from(protocol.lives()).unwrap_or(1);
         let processes = lives[1..].chunks_exact(each).filter(|lives| lives[0].killed.load(SeqCst) > 0);
@@ -110,6 +115,9 @@ impl Outcome {
             removed: times(true),
             left: *left,
             sightings: ledger.head().sightings(),
+            aside: ledger.head().seen(Wrong::Aside),
+            astray: ledger.head().seen(Wrong::Astray),
+            tallies,
         }
     }
 
@@ -150,6 +158,13 @@ impl Outcome {
         if self.protocol.is_cleaned() {
             println!("  the file was removed {} times; {} files were left behind", self.removed, self.left);
         }
+        if self.protocol.is_mixed() {
+            self.tallies.iter().for_each(|tally| println!("  {tally}"));
+            println!(
+                "  {} times a file that was taken away was locked, {} overlaps by that",
+                self.astray, self.aside
+            );
+        }
         if !self.passed() {
             for Sighting { wrong, by, met, at } in &self.sightings {
                 println!("  {wrong:?} seen by {by}, which met {met}, at {at}");
@@ -162,12 +177,6 @@ impl Outcome {
         let at = (self.recoveries.len() * part / of).min(self.recoveries.len().saturating_sub(1));
         self.recoveries.get(at).map_or(0, |nanos| nanos / 1_000)
     }
-}
-
-/// The nanoseconds from the kill of one that was alone inside to the next one.
-fn recovery(life: &Life) -> Option<u64> {
-    let (followed, killed) = (life.followed.load(SeqCst), life.killed.load(SeqCst));
-    (followed > 0).then(|| followed.saturating_sub(killed))
 }
 
 impl fmt::Display for Outcome {

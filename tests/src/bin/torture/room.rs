@@ -1,6 +1,7 @@
 //! The words about who is inside.
 
 use std::io;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// How many may read at a time, and be dead in their seats until the next writer comes.
@@ -54,6 +55,13 @@ impl Halves {
 }
 
 impl Room {
+    /// Where its words are, for those who map the ledger on their own.
+    pub(crate) const WORDS: [(&str, usize); 3] = [
+        ("holder", offset_of!(Self, holder)),
+        ("first", offset_of!(Self, first)),
+        ("second", offset_of!(Self, second)),
+    ];
+
     /// The counter as it is now.
     pub(crate) fn halves(&self) -> Halves {
         Halves { first: self.first.load(SeqCst), second: self.second.load(SeqCst) }

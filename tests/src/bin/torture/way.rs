@@ -7,7 +7,7 @@ use lockutils::LockGuard;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::library::Taker;
+use crate::library::{NAME, Taker};
 use crate::life::Life;
 use crate::planted;
 use crate::protocol::Protocol;
@@ -60,7 +60,7 @@ impl Way {
         if protocol.is_ours() {
             return Ok(Self::Ours(Taker::new(protocol, directory, random)?.into()));
         }
-        Ok(Self::Other(protocol, directory.join("tortured")))
+        Ok(Self::Other(protocol, directory.join(NAME)))
     }
 
     /// That of another thread of the same process.

@@ -21,6 +21,8 @@ use crate::way::{Held, Way};
 const INSIDE: Duration = Duration::from_micros(80);
 /// The longest time elsewhere where there is a cleaner: it gets its turn when nobody has the file open.
 const ELSEWHERE: Duration = Duration::from_millis(4);
+/// The same where there are Python libraries, which look for the lock every 10 ms and more.
+const FAR: Duration = Duration::from_millis(16);
 
 /// One that takes the lock again and again.
 pub(crate) struct Worker {
@@ -35,14 +37,24 @@ impl Worker {
     pub(crate) fn new(job: &Job, ledger: Ledger) -> io::Result<Self> {
         let mut random = job.random(job.incarnation);
         let way = Way::new(job.protocol, &job.directory, &mut random)?;
-        Ok(Self { protocol: job.protocol, visitor: Visitor::new(ledger, job.incarnation)?, way, random })
+        Ok(Self {
+            protocol: job.protocol,
+            visitor: Visitor::new(ledger, job.incarnation, job.role.rooms(job.protocol))?,
+            way,
+            random,
+        })
     }
 
     /// Another one, in the same process.
     pub(crate) fn another(&self, job: &Job, ledger: Ledger, incarnation: u64) -> io::Result<Self> {
         let mut random = job.random(incarnation);
         let way = self.way.another(&mut random);
-        Ok(Self { protocol: self.protocol, visitor: Visitor::new(ledger, incarnation)?, way, random })
+        Ok(Self {
+            protocol: self.protocol,
+            visitor: Visitor::new(ledger, incarnation, job.role.rooms(job.protocol))?,
+            way,
+            random,
+        })
     }
 
     /// Takes the lock again and again.
@@ -64,9 +76,7 @@ impl Worker {
         self.visitor.life().begins(Doing::Taking);
         let held = self.way.take(self.visitor.life(), &mut self.random)?;
         self.has(held)?;
-        if self.protocol.leaves_gaps() {
-            thread::sleep(ELSEWHERE.mul_f64(self.random.random()));
-        }
+        gap(self.protocol, &mut self.random);
         Ok(())
     }
 
@@ -110,6 +120,17 @@ fn visit(visitor: &Visitor, protocol: Protocol, held: Held, random: &mut StdRng)
     Ok(held)
 }
 
-fn stay(random: &mut StdRng) -> Stay {
+/// How long one stays this time.
+pub(crate) fn stay(random: &mut StdRng) -> Stay {
     Stay { length: INSIDE.mul_f64(random.random()), yields: random.random_ratio(1, 16) }
+}
+
+/// Is elsewhere for a while, where the protocol needs it.
+pub(crate) fn gap(protocol: Protocol, random: &mut StdRng) {
+    let longest = match protocol {
+        Protocol::Mixed => FAR,
+        Protocol::Cleaned => ELSEWHERE,
+        _ => return,
+    };
+    thread::sleep(longest.mul_f64(random.random()));
 }
