@@ -13,6 +13,7 @@ mod killer;
 mod ledger;
 mod library;
 mod life;
+mod next;
 mod options;
 mod oracle;
 mod peers;
@@ -54,10 +55,14 @@ fn start(words: &[String]) -> io::Result<bool> {
     if let Some(job) = Job::parse(words) {
         return job.run().map(|()| true);
     }
-    if peers::accuse(words)? {
+    if peers::accuse(words)? || next::stand(words)? {
         return Ok(true);
     }
-    run(&Options::parse(words).map_err(io::Error::other)?)
+    let options = Options::parse(words).map_err(io::Error::other)?;
+    match options.kill_to_next {
+        Some(kills) => next::measure(&options, kills).map(|()| true),
+        None => run(&options),
+    }
 }
 
 /// All phases, one after the other. Says whether each ended as it must.

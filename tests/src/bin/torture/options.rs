@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use crate::protocol::Protocol;
 
 const USAGE: &str = "torture [--kills N] [--workers N] [--seed S] [--directory DIR] [--seconds-control S] \
-     [--only PROTOCOL]";
+     [--only PROTOCOL]\n\
+     torture --kill-to-next N [--directory DIR]";
 
 /// The arguments.
 pub(crate) struct Options {
@@ -22,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) seconds_control: u64,
     /// The only protocol, by its name in the table.
     pub(crate) only: Option<Protocol>,
+    /// Nothing of the above, but the time from so many kills to the next holder.
+    pub(crate) kill_to_next: Option<u64>,
 }
 
 impl Options {
@@ -34,6 +37,7 @@ impl Options {
             directory: env::temp_dir(),
             seconds_control: 2,
             only: None,
+            kill_to_next: None,
         };
         for pair in words.chunks(2) {
             let [key, value] = pair else { return Err(format!("{} needs a value: {USAGE}", pair[0])) };
@@ -54,8 +58,10 @@ impl Options {
             "--directory" => self.directory = value.into(),
             "--seconds-control" => self.seconds_control = number()?,
             "--only" => {
-                self.only = Some(Protocol::named(value).ok_or_else(|| format!("{value:?} is no protocol"))?)
+                let none = || format!("{value:?} is no protocol of the table");
+                self.only = Some(Protocol::named(value).ok_or_else(none)?);
             }
+            "--kill-to-next" => self.kill_to_next = Some(number()?),
             _ => return Err(format!("{key:?} is not known: {USAGE}")),
         }
         Ok(())
