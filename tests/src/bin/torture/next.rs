@@ -2,7 +2,7 @@
 //! these two processes, and neither does anything else: `torture --kill-to-next 2000`.
 
 use std::any::Any;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead};
 use std::path::Path;
 use std::process::Command;
@@ -49,20 +49,36 @@ impl Way {
     }
 }
 
-/// Measures all ways, one after the other, and prints a table.
+/// Measures all ways and prints a table. They take turns, so that what else goes on in the machine meets all of them.
 pub(crate) fn measure(options: &Options, kills: u64) -> io::Result<()> {
     let made = tempfile::Builder::new().prefix("lockutils-next-").tempdir_in(&options.directory)?;
+    println!("load before {}", load()?);
+    let waiters = Way::ALL.map(|way| process(way, made.path()).map(|waiter| (way, waiter, Vec::new())));
+    let mut waiters = waiters.into_iter().collect::<io::Result<Vec<_>>>()?;
+    for _ in 0..kills {
+        for (way, waiter, times) in &mut waiters {
+            times.push(kill_to_next(*way, made.path(), waiter)?);
+        }
+    }
+    println!("load after  {}", load()?);
     println!("{:<20}{:>8}{:>10}{:>8}{:>8}{:>8}", "waits by", "kills", "median µs", "p90", "p99", "max");
-    for way in Way::ALL {
-        let mut waiter = process(way, made.path())?;
-        let times = (0..kills).map(|_| kill_to_next(way, made.path(), &mut waiter));
-        let mut times = times.collect::<io::Result<Vec<u64>>>()?;
+    for (way, _, mut times) in waiters {
         times.sort_unstable();
-        let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)] / 1_000;
-        let (median, p90, p99, max) = (at(50), at(90), at(99), at(100));
-        println!("{:<20}{:>8}{median:>10}{p90:>8}{p99:>8}{max:>8}", way.name(), times.len());
+        print(way, &times);
     }
     Ok(())
+}
+
+/// A line of the table, of what is sorted.
+fn print(way: Way, times: &[u64]) {
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)] / 1_000;
+    let (median, p90, p99, max) = (at(50), at(90), at(99), at(100));
+    println!("{:<20}{:>8}{median:>10}{p90:>8}{p99:>8}{max:>8}", way.name(), times.len());
+}
+
+/// How busy the machine is: other programs show in the times, too.
+fn load() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/loadavg")?.trim().to_owned())
 }
 
 fn process(way: Way, directory: &Path) -> io::Result<Child> {

@@ -48,7 +48,7 @@ impl Role {
 
     /// How often one must have had the lock before it is killed. Python takes longer to start than others live.
     pub(crate) fn is_ripe_after(self) -> u64 {
-        if self.library().is_some() { 3 } else { 0 }
+        if self.library().is_some() { 10 } else { 0 }
     }
 
     /// The rooms that it comes into. `flock(2)` and record locks do not exclude each other: where both are at work, each
