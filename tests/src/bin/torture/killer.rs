@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
@@ -18,15 +18,12 @@ use tempfile::TempDir;
 use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::library;
-use crate::life::{Life, now};
-use crate::protocol::Protocol;
+use crate::life::{Doing, Life, now};
+use crate::phase::{Ended, Phase};
 use crate::role::{Role, crew};
 use crate::room::Room;
-use crate::watch::{self, BOUND, Watch, is_long};
+use crate::watch::{self, BOUND, is_long};
 
-/// The longest pause between two kills, and where there are Python libraries, which poll and take long to start.
-const PAUSE: Duration = Duration::from_millis(1);
-const LONG_PAUSE: Duration = Duration::from_millis(12);
 /// How long the killer lies in wait for somebody to come in, and for how long he lets that one be inside.
 const AMBUSH: Duration = Duration::from_millis(4);
 const MERCY: Duration = Duration::from_micros(15);
@@ -34,115 +31,8 @@ const MERCY: Duration = Duration::from_micros(15);
 const DYING: usize = 32;
 /// How often the killer looks whether one that was killed has ended, when there is nothing else to do.
 const LOOK: Duration = Duration::from_micros(100);
-/// Room for the lives of one second.
-const LIVES_A_SECOND: u64 = 4_000;
-
-/// One protocol under torture.
-pub(crate) struct Phase {
-    /// How the lock is taken.
-    pub(crate) protocol: Protocol,
-    /// When it is enough.
-    pub(crate) until: Until,
-    /// How many workers there are at a time, each a process.
-    pub(crate) workers: usize,
-    /// Where chance begins.
-    pub(crate) seed: u64,
-    /// Where the directory of the lock file is made.
-    pub(crate) directory: PathBuf,
-}
-
-/// When it is enough.
-#[derive(Clone, Copy)]
-pub(crate) enum Until {
-    /// After so many kills.
-    Kills(u64),
-    /// After so long.
-    Time(Duration),
-}
-
-/// A phase that is over. All its processes have ended.
-pub(crate) struct Ended {
-    /// What they have left behind.
-    pub(crate) ledger: Ledger,
-    /// How long they lived.
-    pub(crate) lasted: Duration,
-    /// The one that nobody killed before the end.
-    pub(crate) witness: Range<u64>,
-    /// What the others were for, by their first incarnation, in ascending order.
-    pub(crate) roles: Vec<(u64, Role)>,
-    /// Files on their way out that are still there after the last cleaning.
-    pub(crate) left: usize,
-}
-
-impl Until {
-    fn is_over(self, kills: u64, started: Instant) -> bool {
-        match self {
-            Self::Kills(number) => kills >= number,
-            Self::Time(length) => started.elapsed() >= length,
-        }
-    }
-
-    /// At most so many.
-    fn kills(self) -> u64 {
-        match self {
-            Self::Kills(number) => number,
-            Self::Time(length) => (length.as_secs() + 1) * LIVES_A_SECOND,
-        }
-    }
-}
-
-impl Phase {
-    /// Lets workers take the lock and kills them until it is enough.
-    ///
-    /// # Errors
-    ///
-    /// When somebody waits for too long, or ends without having been killed. All are dead then.
-    pub(crate) fn run(&self) -> io::Result<Ended> {
-        let directory = self.directory.join(self.protocol.name().replace([' ', ','], "-"));
-        std::fs::create_dir(&directory)?;
-        let mut fleet = Fleet::new(self, directory.clone())?;
-        let started = Instant::now();
-        fleet.start(self.workers)?;
-        let mut watch = Watch::new();
-        let pause = if self.protocol.is_mixed() { LONG_PAUSE } else { PAUSE };
-        while !self.until.is_over(fleet.kills, started) {
-            thread::sleep(pause.mul_f64(fleet.random.random()));
-            fleet.kill_one()?;
-            fleet.reap()?;
-            if watch.is_due() {
-                fleet.look()?;
-            }
-        }
-        let lasted = started.elapsed();
-        fleet.end()?;
-        let left = if self.protocol.is_ours() { left_behind(&directory)? } else { 0 };
-        Ok(Ended {
-            ledger: fleet.ledger,
-            lasted,
-            witness: fleet.witness.clone(),
-            roles: std::mem::take(&mut fleet.roles),
-            left,
-        })
-    }
-
-    /// So many lives there may be.
-    fn lives(&self) -> usize {
-        let processes =
-            usize::try_from(self.until.kills()).unwrap_or(usize::MAX).saturating_add(self.workers);
-        // The witness. Nobody has the first life.
-        let lives = usize::try_from(self.protocol.lives()).unwrap_or(usize::MAX);
-        processes.saturating_add(1 + self.protocol.cleaners()).saturating_mul(lives).saturating_add(1)
-    }
-}
-
-/// Cleans up, and says what then is still there besides the lock file.
-fn left_behind(directory: &Path) -> io::Result<usize> {
-    library::locks(directory)?.clean("*", Duration::ZERO)?;
-    Ok(std::fs::read_dir(directory)?.count())
-}
-
 /// The processes of a phase. They are killed when it is dropped.
-struct Fleet {
+pub(crate) struct Fleet {
     job: Job,
     ledger: Ledger,
     random: StdRng,
@@ -165,7 +55,8 @@ struct Member {
 }
 
 impl Fleet {
-    fn new(phase: &Phase, directory: PathBuf) -> io::Result<Self> {
+    /// Nobody yet.
+    pub(crate) fn new(phase: &Phase, directory: PathBuf) -> io::Result<Self> {
         let place = tempfile::Builder::new().prefix("lockutils-ledger-").tempdir()?;
         let path = place.path().join("ledger");
         let ledger = Ledger::make(&path, phase.lives())?;
@@ -192,7 +83,8 @@ impl Fleet {
         })
     }
 
-    fn start(&mut self, workers: usize) -> io::Result<()> {
+    /// Starts all.
+    pub(crate) fn start(&mut self, workers: usize) -> io::Result<()> {
         self.bear(Role::Witness)?;
         self.witness = 1..self.born + 1;
         crew(self.job.protocol, workers).into_iter().try_for_each(|role| self.bear(role))
@@ -202,15 +94,29 @@ impl Fleet {
         let incarnation = self.born + 1;
         self.born += self.job.protocol.lives();
         self.roles.push((incarnation, role));
-        self.ledger.life(self.born)?;
+        let life = self.ledger.some_lives(incarnation, self.job.protocol.lives())?;
+        if role == Role::Flock {
+            // The program itself can note nothing.
+            life[0].begins(Doing::Taking);
+        }
         let job = Job { role, incarnation, ..self.job.clone() };
         let child = job.command()?.spawn()?;
         self.alive.push(Member { role, incarnation, child, since: now() });
         Ok(())
     }
 
+    /// Does nothing for a while, at most for so long.
+    pub(crate) fn rest(&mut self, longest: Duration) {
+        thread::sleep(longest.mul_f64(self.random.random()));
+    }
+
+    /// How many were killed so far.
+    pub(crate) fn kills(&self) -> u64 {
+        self.kills
+    }
+
     /// Kills somebody, and starts another one in its place.
-    fn kill_one(&mut self) -> io::Result<()> {
+    pub(crate) fn kill_one(&mut self) -> io::Result<()> {
         let at = self.choose();
         let role = self.alive[at].role;
         self.kill(at)?;
@@ -280,7 +186,7 @@ impl Fleet {
     }
 
     /// Buries those that have died; waits for some if there are too many.
-    fn reap(&mut self) -> io::Result<()> {
+    pub(crate) fn reap(&mut self) -> io::Result<()> {
         self.bury()?;
         while self.dying.len() > DYING {
             thread::sleep(LOOK);
@@ -309,7 +215,7 @@ impl Fleet {
     }
 
     /// Whether all who live come on.
-    fn look(&self) -> io::Result<()> {
+    pub(crate) fn look(&self) -> io::Result<()> {
         for member in &self.alive {
             if has_ended(member)? {
                 return Err(io::Error::other(format!("somebody else has killed {}", self.tell(member))));
@@ -340,7 +246,7 @@ impl Fleet {
     }
 
     /// Kills all, and sees them die. These kills are noted like all others.
-    fn end(&mut self) -> io::Result<()> {
+    pub(crate) fn end(&mut self) -> io::Result<()> {
         // It may be at its longest wait.
         for witness in self.witness.clone() {
             self.ledger.life(witness)?.waited();
@@ -353,6 +259,12 @@ impl Fleet {
             thread::sleep(LOOK);
         }
         Ok(())
+    }
+
+    /// What they have left behind, so long after they were started.
+    pub(crate) fn left(&mut self, lasted: Duration, left: usize) -> Ended {
+        let (witness, roles) = (self.witness.clone(), std::mem::take(&mut self.roles));
+        Ended { ledger: self.ledger, lasted, witness, roles, left }
     }
 }
 

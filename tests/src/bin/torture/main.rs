@@ -1,10 +1,11 @@
 //! Kills processes that take a lock, and looks whether two ever have it:
 //! `cargo run --release -p lockutils-tests --bin torture -- --kills 10000`.
 //!
-//! A [killer](killer) keeps a fleet of processes with [workers](worker) going that take one lock again and again, and kills them
-//! with SIGKILL at random moments, half of the time the one that has the lock. Two [oracles](oracle) in a
-//! [ledger] that all share tell whether two were inside together. The same is done to [protocols](planted) with a
-//! planted fault: a run in which these show nothing has failed, since it could not have seen a fault of ours.
+//! A [killer](killer) keeps a fleet of processes with [workers](worker) going that take one lock again and again, and
+//! kills them with SIGKILL at random moments, half of the time one that has the lock. [Oracles](oracle) in a
+//! [ledger] that all share tell whether two were inside together who must not be. The same is done to
+//! [protocols](planted) with a planted fault: a run in which these show nothing has failed, since it could not have
+//! seen a fault of ours.
 
 mod crowd;
 mod death;
@@ -17,6 +18,7 @@ mod next;
 mod options;
 mod oracle;
 mod peers;
+mod phase;
 mod planted;
 mod protocol;
 mod report;
@@ -33,8 +35,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::job::Job;
-use crate::killer::{Phase, Until};
 use crate::options::Options;
+use crate::phase::{Phase, Until};
 use crate::protocol::Protocol;
 use crate::report::Outcome;
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use nix::sys::statfs::{self, FsType, statfs};
 
-use crate::killer::Ended;
 use crate::ledger::{Sighting, Wrong};
 use crate::library;
 use crate::life::{Doing, Life};
 use crate::options::Options;
+use crate::phase::Ended;
 use crate::protocol::Protocol;
 use crate::role::Role;
 use crate::tally::{Tally, recovery};
@@ -141,8 +141,14 @@ impl Outcome {
             protocol if protocol.has_readers() && self.reading == 0 => {
                 Err("nobody was killed while reading: SHOWS NOTHING")
             }
-            Protocol::Cleaned if self.removed == 0 => Err("nothing was removed: SHOWS NOTHING"),
+            protocol if protocol.is_cleaned() && self.removed == 0 => {
+                Err("nothing was removed: SHOWS NOTHING")
+            }
+            protocol if protocol.is_mixed() && self.tallies.iter().any(|tally| tally.times == 0) => {
+                Err("somebody never had the lock: SHOWS NOTHING")
+            }
             _ if self.left > 0 => Err("FILES LEFT BEHIND"),
+            _ if self.aside > 0 => Ok("sound but for the window of those who do not look"),
             _ => Ok("sound"),
         }
     }
