@@ -1,7 +1,8 @@
 //! The killer: keeps a fleet of workers going, and kills them.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
@@ -14,14 +15,15 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
-use crate::ledger::{Doing, Ledger, now};
+use crate::job::Job;
+use crate::ledger::Ledger;
 use crate::library;
-use crate::protocol::Protocol;
-use crate::watch::{self, BOUND, Watch, is_long};
-use crate::worker::{Job, Role};
+use crate::life::{Doing, Life, now};
+use crate::phase::{Ended, Phase};
+use crate::role::{Role, crew};
+use crate::room::Room;
+use crate::watch::{self, BOUND, is_long};
 
-/// The longest pause between two kills.
-const PAUSE: Duration = Duration::from_millis(1);
 /// How long the killer lies in wait for somebody to come in, and for how long he lets that one be inside.
 const AMBUSH: Duration = Duration::from_millis(4);
 const MERCY: Duration = Duration::from_micros(15);
@@ -29,106 +31,8 @@ const MERCY: Duration = Duration::from_micros(15);
 const DYING: usize = 32;
 /// How often the killer looks whether one that was killed has ended, when there is nothing else to do.
 const LOOK: Duration = Duration::from_micros(100);
-/// Room for the lives of one second.
-const LIVES_A_SECOND: u64 = 4_000;
-
-/// One protocol under torture.
-pub(crate) struct Phase {
-    /// How the lock is taken.
-    pub(crate) protocol: Protocol,
-    /// When it is enough.
-    pub(crate) until: Until,
-    /// How many workers there are at a time.
-    pub(crate) workers: usize,
-    /// Where chance begins.
-    pub(crate) seed: u64,
-    /// Where the directory of the lock file is made.
-    pub(crate) directory: PathBuf,
-}
-
-/// When it is enough.
-#[derive(Clone, Copy)]
-pub(crate) enum Until {
-    /// After so many kills.
-    Kills(u64),
-    /// After so long.
-    Time(Duration),
-}
-
-/// A phase that is over. All its processes have ended.
-pub(crate) struct Ended {
-    /// What they have left behind.
-    pub(crate) ledger: Ledger,
-    /// How long they lived.
-    pub(crate) lasted: Duration,
-    /// The one that nobody killed before the end.
-    pub(crate) witness: u64,
-    /// Those that removed the file.
-    pub(crate) cleaners: Vec<u64>,
-    /// Files on their way out that are still there after the last cleaning.
-    pub(crate) left: usize,
-}
-
-impl Until {
-    fn is_over(self, kills: u64, started: Instant) -> bool {
-        match self {
-            Self::Kills(number) => kills >= number,
-            Self::Time(length) => started.elapsed() >= length,
-        }
-    }
-
-    fn lives(self, workers: usize) -> usize {
-        let kills = match self {
-            Self::Kills(number) => number,
-            Self::Time(length) => (length.as_secs() + 1) * LIVES_A_SECOND,
-        };
-        // Nobody, the witness, the cleaner.
-        usize::try_from(kills).unwrap_or(usize::MAX).saturating_add(workers + 3)
-    }
-}
-
-impl Phase {
-    /// Lets workers take the lock and kills them until it is enough.
-    ///
-    /// # Errors
-    ///
-    /// When somebody waits for too long, or ends without having been killed. All are dead then.
-    pub(crate) fn run(&self) -> io::Result<Ended> {
-        let directory = self.directory.join(self.protocol.name().replace([' ', ','], "-"));
-        std::fs::create_dir(&directory)?;
-        let mut fleet = Fleet::new(self, directory.clone())?;
-        let started = Instant::now();
-        fleet.start(self.workers)?;
-        let mut watch = Watch::new();
-        while !self.until.is_over(fleet.kills, started) {
-            thread::sleep(PAUSE.mul_f64(fleet.random.random()));
-            fleet.kill_one()?;
-            fleet.reap()?;
-            if watch.is_due() {
-                fleet.look()?;
-            }
-        }
-        let lasted = started.elapsed();
-        fleet.end()?;
-        let left = if self.protocol.is_ours() { left_behind(&directory)? } else { 0 };
-        Ok(Ended {
-            ledger: fleet.ledger,
-            lasted,
-            witness: fleet.witness,
-            cleaners: fleet.cleaners.clone(),
-            left,
-        })
-    }
-}
-
-/// Cleans up, and says what then is still there besides the lock file.
-fn left_behind(directory: &Path) -> io::Result<usize> {
-    library::locks(directory)?.clean("*", Duration::ZERO)?;
-    Ok(std::fs::read_dir(directory)?.count())
-}
-
 /// The processes of a phase. They are killed when it is dropped.
-struct Fleet {
+pub(crate) struct Fleet {
     job: Job,
     ledger: Ledger,
     random: StdRng,
@@ -136,8 +40,8 @@ struct Fleet {
     dying: Vec<Member>,
     kills: u64,
     born: u64,
-    witness: u64,
-    cleaners: Vec<u64>,
+    witness: Range<u64>,
+    roles: Vec<(u64, Role)>,
     /// Where the ledger is; removed at the end.
     _place: TempDir,
 }
@@ -151,10 +55,11 @@ struct Member {
 }
 
 impl Fleet {
-    fn new(phase: &Phase, directory: PathBuf) -> io::Result<Self> {
+    /// Nobody yet.
+    pub(crate) fn new(phase: &Phase, directory: PathBuf) -> io::Result<Self> {
         let place = tempfile::Builder::new().prefix("lockutils-ledger-").tempdir()?;
         let path = place.path().join("ledger");
-        let ledger = Ledger::make(&path, phase.until.lives(phase.workers))?;
+        let ledger = Ledger::make(&path, phase.lives())?;
         let job = Job {
             role: Role::Worker,
             protocol: phase.protocol,
@@ -172,36 +77,46 @@ impl Fleet {
             dying: Vec::new(),
             kills: 0,
             born: 0,
-            witness: 0,
-            cleaners: Vec::new(),
+            witness: 0..0,
+            roles: Vec::new(),
             _place: place,
         })
     }
 
-    fn start(&mut self, workers: usize) -> io::Result<()> {
+    /// Starts all.
+    pub(crate) fn start(&mut self, workers: usize) -> io::Result<()> {
         self.bear(Role::Witness)?;
-        self.witness = self.born;
-        if self.job.protocol == Protocol::Cleaned {
-            self.bear(Role::Cleaner)?;
-        }
-        (0..workers).try_for_each(|_| self.bear(Role::Worker))
+        self.witness = 1..self.born + 1;
+        crew(self.job.protocol, workers).into_iter().try_for_each(|role| self.bear(role))
     }
 
     fn bear(&mut self, role: Role) -> io::Result<()> {
-        self.born += 1;
-        let incarnation = self.born;
-        if role == Role::Cleaner {
-            self.cleaners.push(incarnation);
+        let incarnation = self.born + 1;
+        self.born += self.job.protocol.lives();
+        self.roles.push((incarnation, role));
+        let life = self.ledger.some_lives(incarnation, self.job.protocol.lives())?;
+        if role == Role::Flock {
+            // The program itself can note nothing.
+            life[0].begins(Doing::Taking);
         }
-        self.ledger.life(incarnation)?;
         let job = Job { role, incarnation, ..self.job.clone() };
         let child = job.command()?.spawn()?;
         self.alive.push(Member { role, incarnation, child, since: now() });
         Ok(())
     }
 
+    /// Does nothing for a while, at most for so long.
+    pub(crate) fn rest(&mut self, longest: Duration) {
+        thread::sleep(longest.mul_f64(self.random.random()));
+    }
+
+    /// How many were killed so far.
+    pub(crate) fn kills(&self) -> u64 {
+        self.kills
+    }
+
     /// Kills somebody, and starts another one in its place.
-    fn kill_one(&mut self) -> io::Result<()> {
+    pub(crate) fn kill_one(&mut self) -> io::Result<()> {
         let at = self.choose();
         let role = self.alive[at].role;
         self.kill(at)?;
@@ -212,10 +127,17 @@ impl Fleet {
     fn kill(&mut self, at: usize) -> io::Result<()> {
         let mut member = self.alive.swap_remove(at);
         member.since = now();
-        self.ledger.life(member.incarnation)?.killed.store(member.since, SeqCst);
+        for life in self.lives(&member)? {
+            life.killed.store(member.since, SeqCst);
+        }
         let killed = member.child.kill();
         self.dying.push(member);
         killed
+    }
+
+    /// What is known of its threads and tasks.
+    fn lives(&self, member: &Member) -> io::Result<&'static [Life]> {
+        self.ledger.some_lives(member.incarnation, self.job.protocol.lives())
     }
 
     /// Half of the time the one that is inside.
@@ -224,7 +146,7 @@ impl Fleet {
         inside.unwrap_or_else(|| {
             loop {
                 let at = self.random.random_range(0..self.alive.len());
-                if self.alive[at].role != Role::Witness {
+                if self.may_be_killed(&self.alive[at]) {
                     return at;
                 }
             }
@@ -236,9 +158,7 @@ impl Fleet {
         let started = Instant::now();
         let mercy = MERCY.mul_f64(self.random.random());
         while started.elapsed() < AMBUSH {
-            let holder = self.ledger.head().holder.load(SeqCst);
-            let found = self.alive.iter().position(|member| member.incarnation == holder);
-            if let Some(at) = found.filter(|at| self.alive[*at].role == Role::Worker) {
+            if let Some(at) = self.inside() {
                 let came = Instant::now();
                 while came.elapsed() < mercy {
                     std::hint::spin_loop();
@@ -251,8 +171,22 @@ impl Fleet {
         None
     }
 
+    /// One that is inside, alone or with others, and may be killed.
+    fn inside(&self) -> Option<usize> {
+        let lives = self.job.protocol.lives();
+        let is = |member: &Member, life| (member.incarnation..member.incarnation + lives).contains(&life);
+        let find = |life| self.alive.iter().position(|member| is(member, life));
+        let inside = self.ledger.head().rooms.iter().flat_map(Room::all).filter_map(find);
+        inside.into_iter().find(|at| self.may_be_killed(&self.alive[*at]))
+    }
+
+    fn may_be_killed(&self, member: &Member) -> bool {
+        let times = self.ledger.life(member.incarnation).map_or(0, |life| life.times.load(SeqCst));
+        member.role != Role::Witness && times >= member.role.is_ripe_after()
+    }
+
     /// Buries those that have died; waits for some if there are too many.
-    fn reap(&mut self) -> io::Result<()> {
+    pub(crate) fn reap(&mut self) -> io::Result<()> {
         self.bury()?;
         while self.dying.len() > DYING {
             thread::sleep(LOOK);
@@ -266,7 +200,9 @@ impl Fleet {
             if has_ended(&self.dying[at])? {
                 let mut member = self.dying.swap_remove(at);
                 // The note comes before its process number is free: see `oracle`.
-                self.ledger.life(member.incarnation)?.ended.store(now(), SeqCst);
+                for life in self.lives(&member)? {
+                    life.ended.store(now(), SeqCst);
+                }
                 member.child.wait()?;
             } else if is_long(self.dying[at].since) {
                 return Err(io::Error::other(format!(
@@ -279,13 +215,13 @@ impl Fleet {
     }
 
     /// Whether all who live come on.
-    fn look(&self) -> io::Result<()> {
+    pub(crate) fn look(&self) -> io::Result<()> {
         for member in &self.alive {
             if has_ended(member)? {
                 return Err(io::Error::other(format!("somebody else has killed {}", self.tell(member))));
             }
-            let since = self.ledger.life(member.incarnation)?.moment().1.max(member.since);
-            if is_long(since) {
+            let lives = self.lives(member)?.iter();
+            if lives.map(|life| life.moment().1.max(member.since)).any(is_long) {
                 let all: Vec<String> = self.alive.iter().map(|member| self.tell(member)).collect();
                 let (who, all) = (self.tell(member), all.join("\n  "));
                 let locks = watch::locks(&self.job.directory);
@@ -300,17 +236,21 @@ impl Fleet {
 
     fn tell(&self, member: &Member) -> String {
         let Member { role, incarnation, child, since } = member;
-        let life = self.ledger.life(*incarnation);
-        let (doing, at) = life.as_ref().map_or((Doing::Starting, 0), |life| life.moment());
-        let way = life.map_or("?", |life| library::way(life.way()));
-        let who = format!("{role:?} {incarnation}");
-        watch::tell(&who, child.id(), &format!("{doing:?} ({way})"), at.max(*since))
+        let lives = self.lives(member).unwrap_or_default();
+        let tell = |(number, life): (u64, &Life)| {
+            let (doing, at) = life.moment();
+            let doing = format!("{doing:?} ({})", library::way(life.way()));
+            watch::tell(&format!("{role:?} {number}"), child.id(), &doing, at.max(*since))
+        };
+        (*incarnation..).zip(lives).map(tell).collect::<Vec<_>>().join("; ")
     }
 
     /// Kills all, and sees them die. These kills are noted like all others.
-    fn end(&mut self) -> io::Result<()> {
+    pub(crate) fn end(&mut self) -> io::Result<()> {
         // It may be at its longest wait.
-        self.ledger.life(self.witness)?.waited();
+        for witness in self.witness.clone() {
+            self.ledger.life(witness)?.waited();
+        }
         while !self.alive.is_empty() {
             self.kill(0)?;
         }
@@ -319,6 +259,12 @@ impl Fleet {
             thread::sleep(LOOK);
         }
         Ok(())
+    }
+
+    /// What they have left behind, so long after they were started.
+    pub(crate) fn left(&mut self, lasted: Duration, left: usize) -> Ended {
+        let (witness, roles) = (self.witness.clone(), std::mem::take(&mut self.roles));
+        Ended { ledger: self.ledger, lasted, witness, roles, left }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::offset_of;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -10,7 +11,10 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
-use nix::time::{ClockId, clock_gettime};
+use serde_json::{Map, Value, json};
+
+use crate::life::{ASTRAY, Doing, Life, now};
+use crate::room::Room;
 
 /// How many sightings are kept; the others are only counted.
 const KEPT: usize = 16;
@@ -18,15 +22,11 @@ const KEPT: usize = 16;
 /// The words that are about the lock. They are 0 at first.
 #[repr(C, align(64))]
 pub(crate) struct Head {
-    /// The incarnation that is inside, or 0: oracle 1.
-    pub(crate) holder: AtomicU64,
-    /// Counted up first when somebody is inside: oracle 2.
-    pub(crate) first: AtomicU64,
-    /// Counted up second, after a pause.
-    pub(crate) second: AtomicU64,
+    /// Who is inside: oracles 1 and 2.
+    pub(crate) rooms: [Room; 2],
     /// The highest fencing token that was seen: oracle 3.
     pub(crate) token: AtomicU64,
-    seen: [AtomicU64; 3],
+    seen: [AtomicU64; Wrong::ALL.len()],
     kept: AtomicU64,
     sightings: [[AtomicU64; 4]; KEPT],
 }
@@ -34,12 +34,16 @@ pub(crate) struct Head {
 /// What must not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    /// Two were inside together.
+    /// Two were inside together, and not both to read.
     Overlap,
-    /// The two halves of the counter differ although nobody was killed inside.
+    /// The two halves of the counter differ although nobody was killed inside, or somebody counted where others read.
     Torn,
     /// A fencing token that is not higher than the one before.
     Token,
+    /// Two were inside together, and one of them had locked a file that had been taken away when it came: it does not look.
+    Aside,
+    /// One who does not look has locked a file that had been taken away. That is not wrong yet.
+    Astray,
 }
 
 /// One time that something wrong was seen.
@@ -57,88 +61,11 @@ pub(crate) struct Sighting {
 
 impl Wrong {
     /// All, in the order of `Head::seen`.
-    const ALL: [Self; 3] = [Self::Overlap, Self::Torn, Self::Token];
-}
+    const ALL: [Self; 5] = [Self::Overlap, Self::Torn, Self::Token, Self::Aside, Self::Astray];
 
-/// The life of one process, which has a number that no other ever gets: process numbers come again within a minute.
-/// A line of the cache for each.
-#[repr(C, align(64))]
-pub(crate) struct Life {
-    /// Its process number, written by itself before it first takes the lock.
-    pub(crate) pid: AtomicU64,
-    /// When it was killed; noted just before.
-    pub(crate) killed: AtomicU64,
-    /// It has ended. Noted before the kernel gives its process number free.
-    pub(crate) ended: AtomicU64,
-    /// When the next one came in, if it was killed inside.
-    pub(crate) followed: AtomicU64,
-    /// What it does and since when.
-    moment: AtomicU64,
-    /// How often it had the lock, or removed the file.
-    pub(crate) times: AtomicU64,
-    /// The longest that it waited for the lock, and how.
-    longest: AtomicU64,
-    /// How it takes the lock.
-    way: AtomicU64,
-}
-
-/// How many bits a way to take the lock has.
-const WAY: u32 = 3;
-
-/// What a process does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doing {
-    /// It has not come to the lock yet.
-    Starting,
-    /// It takes the lock.
-    Taking,
-    /// It is inside.
-    Inside,
-    /// It lets go.
-    Leaving,
-    /// It does something else.
-    Outside,
-}
-
-impl Doing {
-    const ALL: [Self; 5] = [Self::Starting, Self::Taking, Self::Inside, Self::Leaving, Self::Outside];
-}
-
-impl Life {
-    /// From now on it does this.
-    pub(crate) fn begins(&self, doing: Doing) {
-        self.moment.store(now() << 3 | doing as u64, SeqCst);
-    }
-
-    /// It takes the lock in this way, one of at most eight.
-    pub(crate) fn takes(&self, way: u64) {
-        self.way.store(way, SeqCst);
-    }
-
-    /// It has waited for the lock as long as it has been taking it.
-    pub(crate) fn waited(&self) {
-        if let (Doing::Taking, since) = self.moment() {
-            let waited = now().saturating_sub(since);
-            self.longest.fetch_max(waited << WAY | self.way.load(SeqCst), SeqCst);
-        }
-    }
-
-    /// The way of its longest wait, and how many nanoseconds that was.
-    pub(crate) fn longest(&self) -> (u64, u64) {
-        let longest = self.longest.load(SeqCst);
-        (longest & ((1 << WAY) - 1), longest >> WAY)
-    }
-
-    /// The way in which it takes the lock, or did so last.
-    pub(crate) fn way(&self) -> u64 {
-        self.way.load(SeqCst)
-    }
-
-    /// What it does, and since when.
-    pub(crate) fn moment(&self) -> (Doing, u64) {
-        let moment = self.moment.load(SeqCst);
-        let doing = Doing::ALL.into_iter().find(|doing| *doing as u64 == moment & 7);
-        (doing.unwrap_or(Doing::Starting), moment >> 3)
+    /// The one of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wrong| format!("{wrong:?}") == name)
     }
 }
 
@@ -189,6 +116,31 @@ impl Ledger {
         self.head
     }
 
+    /// Notes that something is wrong. Who met somebody has met one who went astray, or is one, if either is.
+    pub(crate) fn accuse(&self, wrong: Wrong, by: u64, met: u64) {
+        let is_astray = |who| self.life(who).is_ok_and(|life| life.way() == ASTRAY);
+        let aside = wrong == Wrong::Overlap && (is_astray(by) || is_astray(met));
+        self.head.accuse(if aside { Wrong::Aside } else { wrong }, by, met);
+    }
+
+    /// Where the words of an incarnation are and those of its room, for those who map the ledger on their own.
+    pub(crate) fn layout(me: u64, room: usize) -> Value {
+        let room = offset_of!(Head, rooms) + room * size_of::<Room>();
+        let words = |words: &[(&str, usize)], from: usize| -> Map<String, Value> {
+            words.iter().map(|(name, at)| ((*name).to_owned(), (from + at).into())).collect()
+        };
+        let doing = Doing::ALL.into_iter().map(|doing| (format!("{doing:?}"), (doing as u64).into()));
+        json!({
+            "me": me,
+            "room": words(&Room::WORDS, room),
+            "lives": size_of::<Head>(),
+            "size": size_of::<Life>(),
+            "life": words(&Life::WORDS, 0),
+            "doing": doing.collect::<Map<String, Value>>(),
+            "astray": ASTRAY,
+        })
+    }
+
     /// All lives; the first is nobody's.
     pub(crate) fn lives(&self) -> &'static [Life] {
         self.lives
@@ -196,16 +148,21 @@ impl Ledger {
 
     /// The life of one incarnation.
     pub(crate) fn life(&self, incarnation: u64) -> io::Result<&'static Life> {
-        let at = usize::try_from(incarnation).map_err(io::Error::other)?;
-        self.lives
-            .get(at)
-            .ok_or_else(|| io::Error::other(format!("the ledger has no room for {incarnation}")))
+        Ok(&self.some_lives(incarnation, 1)?[0])
+    }
+
+    /// The lives of so many, from this one on.
+    pub(crate) fn some_lives(&self, incarnation: u64, number: u64) -> io::Result<&'static [Life]> {
+        let from = usize::try_from(incarnation).map_err(io::Error::other)?;
+        let to = from.saturating_add(usize::try_from(number).map_err(io::Error::other)?);
+        let none = || io::Error::other(format!("the ledger has no room for {incarnation}"));
+        self.lives.get(from..to).ok_or_else(none)
     }
 }
 
 impl Head {
     /// Notes that something is wrong.
-    pub(crate) fn accuse(&self, wrong: Wrong, by: u64, met: u64) {
+    fn accuse(&self, wrong: Wrong, by: u64, met: u64) {
         self.seen[wrong as usize].fetch_add(1, SeqCst);
         let at = usize::try_from(self.kept.fetch_add(1, SeqCst)).unwrap_or(KEPT);
         if let Some(kept) = self.sightings.get(at) {
@@ -230,10 +187,4 @@ impl Head {
         };
         self.sightings[..number].iter().map(read).collect()
     }
-}
-
-/// The monotonic clock that all processes share, in nanoseconds.
-pub(crate) fn now() -> u64 {
-    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
-    time.tv_sec().cast_unsigned() * 1_000_000_000 + time.tv_nsec().cast_unsigned()
 }

@@ -1,20 +1,32 @@
 //! Kills processes that take a lock, and looks whether two ever have it:
 //! `cargo run --release -p lockutils-tests --bin torture -- --kills 10000`.
 //!
-//! A [killer](killer) keeps a fleet of [workers](worker) going that take one lock again and again, and kills them
-//! with SIGKILL at random moments, half of the time the one that has the lock. Two [oracles](oracle) in a
-//! [ledger] that all share tell whether two were inside together. The same is done to [protocols](planted) with a
-//! planted fault: a run in which these show nothing has failed, since it could not have seen a fault of ours.
+//! A [killer](killer) keeps a fleet of processes with [workers](worker) going that take one lock again and again, and
+//! kills them with SIGKILL at random moments, half of the time one that has the lock. [Oracles](oracle) in a
+//! [ledger] that all share tell whether two were inside together who must not be. The same is done to
+//! [protocols](planted) with a planted fault: a run in which these show nothing has failed, since it could not have
+//! seen a fault of ours.
 
+mod crowd;
+mod death;
+mod job;
 mod killer;
 mod ledger;
 mod library;
+mod life;
+mod next;
 mod options;
 mod oracle;
+mod peers;
+mod phase;
 mod planted;
 mod protocol;
 mod report;
+mod role;
+mod room;
+mod tally;
 mod watch;
+mod way;
 mod worker;
 
 use std::env;
@@ -22,21 +34,15 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::killer::{Phase, Until};
+use crate::job::Job;
 use crate::options::Options;
+use crate::phase::{Phase, Until};
 use crate::protocol::Protocol;
 use crate::report::Outcome;
 
-/// What part of the kills is repeated with a cleaner beside the workers.
-const CLEANED: u64 = 5;
-
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
-    let done = match worker::Job::parse(&words) {
-        Some(job) => job.run().map(|()| true),
-        None => Options::parse(&words).map_err(io::Error::other).and_then(|options| run(&options)),
-    };
-    match done {
+    match start(&words) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -46,12 +52,29 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the arguments say. Says whether it went as it must.
+fn start(words: &[String]) -> io::Result<bool> {
+    if let Some(job) = Job::parse(words) {
+        return job.run().map(|()| true);
+    }
+    if peers::accuse(words)? || next::stand(words)? {
+        return Ok(true);
+    }
+    let options = Options::parse(words).map_err(io::Error::other)?;
+    match options.kill_to_next {
+        Some(kills) => next::measure(&options, kills).map(|()| true),
+        None => run(&options),
+    }
+}
+
 /// All phases, one after the other. Says whether each ended as it must.
 fn run(options: &Options) -> io::Result<bool> {
     let made = tempfile::Builder::new().prefix("lockutils-torture-").tempdir_in(&options.directory)?;
     report::head(options);
     let mut passed = true;
-    for protocol in Protocol::ALL {
+    for protocol in
+        Protocol::ALL.into_iter().filter(|protocol| options.only.is_none_or(|only| only == *protocol))
+    {
         let outcome = Outcome::of(protocol, &phase(options, protocol, made.path()).run()?);
         println!("{outcome}");
         outcome.explain();
@@ -62,10 +85,12 @@ fn run(options: &Options) -> io::Result<bool> {
 }
 
 fn phase(options: &Options, protocol: Protocol, directory: &std::path::Path) -> Phase {
-    let until = match protocol {
-        Protocol::Lockutils => Until::Kills(options.kills),
-        Protocol::Cleaned => Until::Kills(options.kills.div_ceil(CLEANED)),
-        _ => Until::Time(Duration::from_secs(options.seconds_control)),
+    let parts: u64 = Protocol::ALL.into_iter().map(Protocol::part).sum();
+    let until = match protocol.part() {
+        0 => Until::Time(Duration::from_secs(options.seconds_control)),
+        part => Until::Kills((options.kills * part).div_ceil(parts)),
     };
-    Phase { protocol, until, workers: options.workers, seed: options.seed, directory: directory.into() }
+    // About as many who take the lock, whether each has a process or not.
+    let workers = if protocol.lives() > 1 { options.workers.div_ceil(2) } else { options.workers };
+    Phase { protocol, until, workers, seed: options.seed, directory: directory.into() }
 }

@@ -3,11 +3,15 @@
 use std::env;
 use std::path::PathBuf;
 
-const USAGE: &str = "torture [--kills N] [--workers N] [--seed S] [--directory DIR] [--seconds-control S]";
+use crate::protocol::Protocol;
+
+const USAGE: &str = "torture [--kills N] [--workers N] [--seed S] [--directory DIR] [--seconds-control S] \
+     [--only PROTOCOL]\n\
+     torture --kill-to-next N [--directory DIR]";
 
 /// The arguments.
 pub(crate) struct Options {
-    /// So many workers are killed while lockutils keeps them apart.
+    /// So many processes are killed while lockutils keeps them apart.
     pub(crate) kills: u64,
     /// So many workers there are at a time that may be killed.
     pub(crate) workers: usize,
@@ -17,6 +21,10 @@ pub(crate) struct Options {
     pub(crate) directory: PathBuf,
     /// How long each protocol runs that is there to test this program.
     pub(crate) seconds_control: u64,
+    /// The only protocol, by its name in the table.
+    pub(crate) only: Option<Protocol>,
+    /// Nothing of the above, but the time from so many kills to the next holder.
+    pub(crate) kill_to_next: Option<u64>,
 }
 
 impl Options {
@@ -27,7 +35,9 @@ impl Options {
             workers: 6,
             seed: rand::random(),
             directory: env::temp_dir(),
-            seconds_control: 3,
+            seconds_control: 2,
+            only: None,
+            kill_to_next: None,
         };
         for pair in words.chunks(2) {
             let [key, value] = pair else { return Err(format!("{} needs a value: {USAGE}", pair[0])) };
@@ -47,6 +57,11 @@ impl Options {
             "--seed" => self.seed = number()?,
             "--directory" => self.directory = value.into(),
             "--seconds-control" => self.seconds_control = number()?,
+            "--only" => {
+                let none = || format!("{value:?} is no protocol of the table");
+                self.only = Some(Protocol::named(value).ok_or_else(none)?);
+            }
+            "--kill-to-next" => self.kill_to_next = Some(number()?),
             _ => return Err(format!("{key:?} is not known: {USAGE}")),
         }
         Ok(())

@@ -1,48 +1,27 @@
-//! The oracles: whether two were inside together.
+//! The oracles: whether two were inside together who must not be.
 //!
-//! 1. **The holder word.** Who comes in enters its incarnation where nobody stands, looks at it all the time that it is
-//!    inside, and takes it out when it leaves. Who finds another one there has met somebody, unless that one is dead.
-//! 2. **The split counter.** Who is inside adds 1 to two words, one after the other. They are equal when the next one
-//!    comes in, unless the last one was killed inside.
-//! 3. **The fencing token**, where there is one: higher than that of everybody before.
-//!
-//! # How the word of a dead holder is told from that of a living one
-//!
-//! A holds the lock and is killed; B comes in and finds A's word. The kernel frees the lock while A ends, before A's
-//! parent, the killer, can see that A has ended. So B may be inside before the killer could note anywhere that A is dead:
-//! if B believed only such notes, it would see an overlap that is none. If the killer noted it before it kills, B would
-//! miss an overlap that is one: A may go on for a while after the note.
-//!
-//! So B asks the kernel itself. In Linux a process first gets the flag `PF_EXITING`, by which it never comes back from the
-//! kernel, and then loses its files and their locks, in this order. Its first thread has the flag when the last thread
-//! gives the files up. Hence:
-//!
-//! - If the kernel has freed A's lock by A's death, B sees the flag, or a process that has ended. No false overlap.
-//! - If A still runs when B looks, B does not see the flag, whatever A is about to suffer: an overlap.
-//! - What B looks at is A and not another process that has got A's number: the killer sees A's end without reaping it, notes
-//!   it in A's [`Life`](crate::ledger::Life), and only then reaps it, which gives the number free. B reads the note after
-//!   its look. If there is none, the number was still A's; if there is one, A is dead.
-//!
-//! What is left is an A that lived when B came in and died before B had looked, some microseconds later. A's own look is
-//! there for that: as long as it runs inside it sees B's word in place of its own and notes the overlap. Unseen remains an A
-//! that did not run in between and was killed in just that time; a fault that shows only then does not exist in the
-//! protocols above, since a kill that has not had its effect yet changes nothing.
+//! 1. **The words.** Who writes enters its incarnation where nobody stands, looks at it all the time that it is
+//!    inside, and takes it out when it leaves. Who reads takes a seat, and looks for a writer in the same way. Each enters
+//!    its own word first and looks for others then, so that of two who meet at least one sees it. Who finds somebody has
+//!    met somebody, unless that one is [dead](crate::death).
+//! 2. **The split counter.** Who writes adds 1 to two words, one after the other. They are equal when the next one
+//!    comes to write, unless the last one was killed inside; and they stay as they are while somebody reads.
+//! 3. **The fencing token** of those who write, where there is one: higher than that of everybody before.
 //!
 //! Kills at the end of a phase are noted like all others.
 
-use std::fs;
 use std::hint::spin_loop;
 use std::io;
+use std::iter::zip;
+use std::ops::Range;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Doing, Ledger, Life, Wrong, now};
-
-/// `PF_EXITING` of the kernel: the process is ending, and runs no code of its own any more.
-const EXITING: u64 = 0x4;
-/// Where the flags are in `/proc/PID/stat`, behind the name: field 9 of proc(5), where the state is field 3.
-const FLAGS: usize = 9 - 3;
+use crate::death::is_dead;
+use crate::ledger::{Ledger, Wrong};
+use crate::life::{ASTRAY, Doing, Life, now};
+use crate::room::{Halves, Room};
 
 /// What a holder does while it is inside.
 #[derive(Clone, Copy, Debug)]
@@ -53,98 +32,161 @@ pub(crate) struct Stay {
     pub(crate) yields: bool,
 }
 
-/// The caller, `me`, has the lock: comes in, counts, and goes out. `token` is 0 where there is none.
-pub(crate) fn visit(ledger: &Ledger, me: u64, token: u64, stay: Stay) -> io::Result<()> {
-    let after_death = come_in(ledger, me)?;
-    let head = ledger.head();
-    ledger.life(me)?.begins(Doing::Inside);
-    if token > 0 {
-        check_token(ledger, me, token);
-    }
-    let (first, second) = (head.first.load(SeqCst), head.second.load(SeqCst));
-    if first != second && !after_death {
-        head.accuse(Wrong::Torn, me, first.wrapping_sub(second));
-    }
-    // Loads and stores, not additions of one step: who is inside at the same time makes them go wrong.
-    let next = first.max(second) + 1;
-    head.first.store(next, SeqCst);
-    linger(ledger, me, stay);
-    head.second.store(next, SeqCst);
-    if head.first.load(SeqCst) != next || head.second.load(SeqCst) != next {
-        head.accuse(Wrong::Torn, me, next);
-    }
-    go_out(ledger, me);
-    Ok(())
+/// One who takes the lock, and comes in when it has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Visitor {
+    ledger: Ledger,
+    me: u64,
+    life: &'static Life,
+    /// All of them are its own when it writes, and the first one is where it reads.
+    rooms: &'static [Room],
 }
 
-/// Enters the word. Says whether the last one was killed inside.
-fn come_in(ledger: &Ledger, me: u64) -> io::Result<bool> {
-    let head = ledger.head();
-    let Err(other) = head.holder.compare_exchange(0, me, SeqCst, SeqCst) else { return Ok(false) };
-    let arrived = now();
-    let life = ledger.life(other)?;
-    let dead = is_dead(life)?;
-    if dead {
-        // The first who comes: it may be killed, too, before its own word is there.
-        let _ = life.followed.compare_exchange(0, arrived, SeqCst, SeqCst);
-    } else {
-        head.accuse(Wrong::Overlap, me, other);
+impl Visitor {
+    /// The one with this number, in these rooms.
+    pub(crate) fn new(ledger: Ledger, me: u64, rooms: Range<usize>) -> io::Result<Self> {
+        Ok(Self { ledger, me, life: ledger.life(me)?, rooms: &ledger.head().rooms[rooms] })
     }
-    if head.holder.compare_exchange(other, me, SeqCst, SeqCst).is_err() {
+
+    /// What is known of it.
+    pub(crate) fn life(&self) -> &'static Life {
+        self.life
+    }
+
+    /// It says whether it has locked a file that is not at the path of the lock file.
+    pub(crate) fn goes_astray(&self, astray: bool) {
+        self.life.takes(if astray { ASTRAY } else { 0 });
+        if astray {
+            self.accuse(Wrong::Astray, 0);
+        }
+    }
+
+    /// It has the lock alone: comes in, counts, and goes out. `token` is 0 where there is none. Says how far it has
+    /// counted.
+    pub(crate) fn write(&self, token: u64, stay: Stay) -> io::Result<u64> {
+        let after_death: Vec<bool> =
+            self.rooms.iter().map(|room| self.come_in(room)).collect::<io::Result<_>>()?;
+        self.life.begins(Doing::Inside);
+        if token > 0 {
+            self.check_token(token);
+        }
+        let begun =
+            zip(self.rooms, after_death).map(|(room, after_death)| self.begin_to_count(room, after_death));
+        let counts: Vec<u64> = begun.collect();
+        self.linger(stay, || self.rooms.iter().find_map(|room| room.others(self.me)));
+        for (room, count) in zip(self.rooms, &counts) {
+            self.go_out(room, *count);
+        }
+        Ok(counts[0])
+    }
+
+    /// It shares the lock: comes in, looks, and goes out. Nobody may have counted since it had the lock alone, if it
+    /// had, and counted so far.
+    pub(crate) fn read(&self, counted: Option<u64>, stay: Stay) -> io::Result<()> {
+        let room = &self.rooms[0];
+        let seat = room.sit_down(self.me)?;
+        let holder = room.holder.load(SeqCst);
+        if holder != 0 && !self.follows(holder)? {
+            self.accuse(Wrong::Overlap, holder);
+        }
+        self.life.begins(Doing::Reading);
+        let halves = room.halves();
+        if counted.is_some_and(|count| halves != Halves::whole(count)) {
+            self.accuse(Wrong::Torn, halves.gap());
+        }
+        self.linger(stay, || Some(room.holder.load(SeqCst)).filter(|now| *now != holder));
+        if room.halves() != halves {
+            self.accuse(Wrong::Torn, halves.gap());
+        }
+        if let Err(other) = seat.compare_exchange(self.me, 0, SeqCst, SeqCst) {
+            self.accuse(Wrong::Overlap, other);
+        }
+        Ok(())
+    }
+
+    fn accuse(&self, wrong: Wrong, met: u64) {
+        self.ledger.accuse(wrong, self.me, met);
+    }
+
+    /// Enters the word, and looks for readers. Says whether the last one who wrote was killed inside.
+    fn come_in(&self, room: &Room) -> io::Result<bool> {
+        let dead = self.enter(room)?;
+        let ledger = self.ledger;
+        for reader in room.sweep(|reader| is_dead(ledger.life(reader)?))? {
+            self.accuse(Wrong::Overlap, reader);
+        }
+        Ok(dead)
+    }
+
+    fn enter(&self, room: &Room) -> io::Result<bool> {
+        let Err(other) = room.holder.compare_exchange(0, self.me, SeqCst, SeqCst) else { return Ok(false) };
+        let dead = self.follows(other)?;
+        if !dead {
+            self.accuse(Wrong::Overlap, other);
+        }
+        if room.holder.compare_exchange(other, self.me, SeqCst, SeqCst).is_err() {
+            if dead {
+                self.accuse(Wrong::Overlap, other);
+            }
+            room.holder.store(self.me, SeqCst);
+        }
+        Ok(dead)
+    }
+
+    /// Whether the one whose word is there is dead. Then it is noted when the next one came.
+    fn follows(&self, other: u64) -> io::Result<bool> {
+        let arrived = now();
+        let life = self.ledger.life(other)?;
+        let dead = is_dead(life)?;
         if dead {
-            head.accuse(Wrong::Overlap, me, other);
+            // The first who comes: it may be killed, too, before its own word is there.
+            let _ = life.followed.compare_exchange(0, arrived, SeqCst, SeqCst);
         }
-        head.holder.store(me, SeqCst);
+        Ok(dead)
     }
-    Ok(dead)
-}
 
-/// Whether a process can do nothing any more.
-fn is_dead(life: &Life) -> io::Result<bool> {
-    let ended = || life.ended.load(SeqCst) != 0;
-    if ended() {
-        return Ok(true);
-    }
-    let exiting = is_exiting(life.pid.load(SeqCst));
-    // Noted meanwhile: then the number may belong to somebody else, and what was seen counts for nothing.
-    if ended() { Ok(true) } else { exiting }
-}
-
-fn is_exiting(pid: u64) -> io::Result<bool> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(FLAGS)?.parse::<u64>().ok());
-    flags.map(|flags| flags & EXITING != 0).ok_or_else(|| io::Error::other(format!("cannot be read: {stat}")))
-}
-
-fn check_token(ledger: &Ledger, me: u64, token: u64) {
-    let before = ledger.head().token.swap(token, SeqCst);
-    if before >= token {
-        ledger.head().accuse(Wrong::Token, me, before);
-    }
-}
-
-/// Stays inside, and looks all the time whether it is alone.
-fn linger(ledger: &Ledger, me: u64, stay: Stay) {
-    let started = Instant::now();
-    let mut yields = stay.yields;
-    loop {
-        let holder = ledger.head().holder.load(SeqCst);
-        if holder != me {
-            return ledger.head().accuse(Wrong::Overlap, me, holder);
+    /// Half of it. Says up to where.
+    fn begin_to_count(&self, room: &Room, after_death: bool) -> u64 {
+        let halves = room.halves();
+        if halves.is_torn() && !after_death {
+            self.accuse(Wrong::Torn, halves.gap());
         }
-        if std::mem::take(&mut yields) {
-            thread::yield_now();
-        }
-        if started.elapsed() >= stay.length {
-            return;
-        }
-        spin_loop();
+        room.begin_to_count(halves.next());
+        halves.next()
     }
-}
 
-/// Takes the word out.
-fn go_out(ledger: &Ledger, me: u64) {
-    if let Err(other) = ledger.head().holder.compare_exchange(me, 0, SeqCst, SeqCst) {
-        ledger.head().accuse(Wrong::Overlap, me, other);
+    fn go_out(&self, room: &Room, count: u64) {
+        room.end_to_count(count);
+        if room.halves() != Halves::whole(count) {
+            self.accuse(Wrong::Torn, count);
+        }
+        if let Err(other) = room.holder.compare_exchange(self.me, 0, SeqCst, SeqCst) {
+            self.accuse(Wrong::Overlap, other);
+        }
+    }
+
+    fn check_token(&self, token: u64) {
+        let before = self.ledger.head().token.swap(token, SeqCst);
+        if before >= token {
+            self.accuse(Wrong::Token, before);
+        }
+    }
+
+    /// Stays inside, and looks all the time whether somebody is there.
+    fn linger(&self, stay: Stay, other: impl Fn() -> Option<u64>) {
+        let started = Instant::now();
+        let mut yields = stay.yields;
+        loop {
+            if let Some(other) = other() {
+                return self.accuse(Wrong::Overlap, other);
+            }
+            if std::mem::take(&mut yields) {
+                thread::yield_now();
+            }
+            if started.elapsed() >= stay.length {
+                return;
+            }
+            spin_loop();
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! Protocols that are not of this crate: two that are sound, and three with a fault that is often made.
+//! Protocols that are not of this crate: some that are sound, and some with a fault that is often made.
 
+use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -7,24 +8,52 @@ use std::path::Path;
 use std::thread;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
+use nix::libc;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use crate::protocol::Protocol;
 
-/// What is held: the locked file, or a file that says it all by being there.
-pub(crate) struct Held(#[expect(dead_code, reason = "held for its drop")] Option<Flock<File>>);
+/// As `struct flock` has them.
+#[expect(clippy::cast_possible_truncation, reason = "both are small")]
+const F_WRLCK: libc::c_short = libc::F_WRLCK as libc::c_short;
+#[expect(clippy::cast_possible_truncation, reason = "both are small")]
+const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
 
-/// Waits for the lock.
-pub(crate) fn take(protocol: Protocol, path: &Path) -> io::Result<Held> {
-    if protocol == Protocol::BreakStale {
-        return make_pid_file(path).map(|()| Held(None));
+/// What is held: the locked file, or a file that says it all by being there.
+pub(crate) struct Held {
+    shared: bool,
+    #[expect(dead_code, reason = "held for its drop")]
+    file: Option<Box<dyn Any + Send>>,
+}
+
+impl Held {
+    /// Whether others may have it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
+}
+
+/// Waits for the lock, which is shared if it `reads`.
+pub(crate) fn take(protocol: Protocol, path: &Path, reads: bool) -> io::Result<Held> {
+    let held = |file| Ok(Held { shared: reads, file });
+    match protocol {
+        Protocol::BreakStale => {
+            make_pid_file(path)?;
+            return held(None);
+        }
+        Protocol::RecordThreads => return held(Some(Box::new(record_locked(path)?))),
+        _ => {}
+    }
+    let kind = if reads { FlockArg::LockShared } else { FlockArg::LockExclusive };
     loop {
-        let file = locked(path)?;
+        let file = locked(path, kind)?;
+        if protocol == Protocol::ReadersLook && reads {
+            return held(None);
+        }
         if protocol != Protocol::RemoveAndLook || is_current(&file, path)? {
-            return Ok(Held(Some(file)));
+            return held(Some(Box::new(file)));
         }
     }
 }
@@ -45,9 +74,25 @@ pub(crate) fn release(protocol: Protocol, path: &Path, held: Held) -> io::Result
     }
 }
 
-fn locked(path: &Path) -> io::Result<Flock<File>> {
-    let file = File::options().write(true).create(true).truncate(false).open(path)?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
+fn locked(path: &Path, kind: FlockArg) -> io::Result<Flock<File>> {
+    Flock::lock(open(path)?, kind).map_err(|(_, errno)| errno.into())
+}
+
+fn record_locked(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    let whole = libc::flock { l_type: F_WRLCK, l_whence: SEEK_SET, l_start: 0, l_len: 0, l_pid: 0 };
+    loop {
+        match fcntl(&file, FcntlArg::F_SETLKW(&whole)) {
+            Ok(_) => return Ok(file),
+            // Threads that wait for each other's process look like a circle to the kernel.
+            Err(Errno::EDEADLK) => thread::yield_now(),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(false).open(path)
 }
 
 fn is_current(file: &File, path: &Path) -> io::Result<bool> {

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use nix::sys::statfs::{self, FsType, statfs};
 
-use crate::killer::Ended;
-use crate::ledger::{Doing, Life, Sighting, Wrong};
+use crate::ledger::{Sighting, Wrong};
 use crate::library;
+use crate::life::{Doing, Life};
 use crate::options::Options;
+use crate::phase::Ended;
 use crate::protocol::Protocol;
+use crate::role::Role;
+use crate::tally::{Tally, recovery};
 
 /// What became of a phase: a line of the table.
 pub(crate) struct Outcome {
@@ -22,6 +25,7 @@ pub(crate) struct Outcome {
     kills: usize,
     inside: usize,
     taking: usize,
+    reading: usize,
     overlaps: u64,
     torn: u64,
     tokens: u64,
@@ -32,6 +36,9 @@ pub(crate) struct Outcome {
     removed: u64,
     left: usize,
     sightings: Vec<Sighting>,
+    aside: u64,
+    astray: u64,
+    tallies: Vec<Tally>,
 }
 
 /// Says what is needed to run the same again, and begins the table.
@@ -74,35 +81,43 @@ fn file_system(directory: &Path) -> String {
 impl Outcome {
     /// Counts what the processes have left in the ledger.
     pub(crate) fn of(protocol: Protocol, ended: &Ended) -> Self {
-        let Ended { ledger, lasted, witness, cleaners, left } = ended;
+        let Ended { ledger, lasted, witness, roles, left } = ended;
         let lives = ledger.lives();
-        let is_cleaner = |at: usize| cleaners.binary_search(&(at as u64)).is_ok();
-        let times = |of_cleaners: bool| {
-            let counted = lives.iter().enumerate().filter(move |(at, _)| is_cleaner(*at) == of_cleaners);
-            counted.map(|(_, life)| life.times.load(SeqCst)).sum()
+        let tallies = Tally::all(ledger, roles);
+        let times = |cleaners: bool| {
+            let some = tallies.iter().filter(move |tally| (tally.role == Role::Cleaner) == cleaners);
+            some.map(|tally| tally.times).sum()
         };
-        let killed = || lives.iter().filter(|life| life.killed.load(SeqCst) > 0);
-        let recovery =
-            |followed: u64, killed: u64| Some(followed.saturating_sub(killed)).filter(|_| followed > 0);
-        let recoveries =
-            killed().filter_map(|life| recovery(life.followed.load(SeqCst), life.killed.load(SeqCst)));
+        let each = usize::try_from(protocol.lives()).unwrap_or(1);
+        let processes = lives[1..].chunks_exact(each).filter(|lives| lives[0].killed.load(SeqCst) > 0);
+        let processes: Vec<&[Life]> = processes.collect();
+        let count = |doing| {
+            let does = |lives: &&&[Life]| lives.iter().any(|life| life.moment().0 == doing);
+            processes.iter().filter(does).count()
+        };
+        let recoveries = processes.iter().copied().flatten().filter_map(recovery);
         let mut recoveries: Vec<u64> = recoveries.collect();
         recoveries.sort_unstable();
+        let longest = witness.clone().filter_map(|life| ledger.life(life).ok()).map(Life::longest);
         Self {
             protocol,
             lasted: *lasted,
             acquisitions: times(false),
-            kills: killed().count(),
+            kills: processes.len(),
             inside: recoveries.len(),
-            taking: killed().filter(|life| life.moment().0 == Doing::Taking).count(),
+            taking: count(Doing::Taking),
+            reading: count(Doing::Reading),
             overlaps: ledger.head().seen(Wrong::Overlap),
             torn: ledger.head().seen(Wrong::Torn),
             tokens: ledger.head().seen(Wrong::Token),
             recoveries,
-            longest: ledger.life(*witness).map_or((0, 0), Life::longest),
+            longest: longest.max_by_key(|(_, nanos)| *nanos).unwrap_or_default(),
             removed: times(true),
             left: *left,
             sightings: ledger.head().sightings(),
+            aside: ledger.head().seen(Wrong::Aside),
+            astray: ledger.head().seen(Wrong::Astray),
+            tallies,
         }
     }
 
@@ -123,8 +138,17 @@ impl Outcome {
             }
             _ if seen || self.tokens > 0 => Err("BROKEN"),
             _ if self.inside == 0 => Err("nobody was killed inside: SHOWS NOTHING"),
-            Protocol::Cleaned if self.removed == 0 => Err("nothing was removed: SHOWS NOTHING"),
+            protocol if protocol.has_readers() && self.reading == 0 => {
+                Err("nobody was killed while reading: SHOWS NOTHING")
+            }
+            protocol if protocol.is_cleaned() && self.removed == 0 => {
+                Err("nothing was removed: SHOWS NOTHING")
+            }
+            protocol if protocol.is_mixed() && self.tallies.iter().any(|tally| tally.times == 0) => {
+                Err("somebody never had the lock: SHOWS NOTHING")
+            }
             _ if self.left > 0 => Err("FILES LEFT BEHIND"),
+            _ if self.aside > 0 => Ok("sound but for the window of those who do not look"),
             _ => Ok("sound"),
         }
     }
@@ -134,8 +158,18 @@ impl Outcome {
         if self.protocol.is_ours() {
             println!("  the witness waited longest by: {}", library::way(self.longest.0));
         }
-        if self.protocol == Protocol::Cleaned {
+        if self.protocol.has_readers() {
+            println!("  {} were killed while they read", self.reading);
+        }
+        if self.protocol.is_cleaned() {
             println!("  the file was removed {} times; {} files were left behind", self.removed, self.left);
+        }
+        if self.protocol.is_mixed() {
+            self.tallies.iter().for_each(|tally| println!("  {tally}"));
+            println!(
+                "  {} times a file that was taken away was locked, {} overlaps by that",
+                self.astray, self.aside
+            );
         }
         if !self.passed() {
             for Sighting { wrong, by, met, at } in &self.sightings {

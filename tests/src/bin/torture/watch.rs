@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use crate::ledger::now;
+use crate::life::now;
 
 /// How long anything may take. Generous: only a fault gets here.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);

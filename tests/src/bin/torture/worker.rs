@@ -1,182 +1,136 @@
-//! The other processes: those that take the lock, and the cleaner that removes its file.
+//! One that takes the lock again and again.
 
+use std::convert::Infallible;
 use std::io;
-use std::os::unix::process::parent_id;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use lockutils::{LockGuard, Removal};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use futures_lite::future::yield_now;
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
-use crate::ledger::{Doing, Ledger, Life};
-use crate::library::{self, Taker};
-use crate::oracle::{Stay, visit};
-use crate::planted;
+use crate::job::Job;
+use crate::ledger::Ledger;
+use crate::life::Doing;
+use crate::oracle::{Stay, Visitor};
 use crate::protocol::Protocol;
+use crate::way::{Held, Way};
 
 /// The longest stay inside.
 const INSIDE: Duration = Duration::from_micros(80);
 /// The longest time elsewhere where there is a cleaner: it gets its turn when nobody has the file open.
 const ELSEWHERE: Duration = Duration::from_millis(4);
+/// The same where there are Python libraries, which look for the lock every 10 ms and more.
+const FAR: Duration = Duration::from_millis(16);
 
-/// What a process is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Takes the lock, until it is killed.
-    Worker,
-    /// The same, but nobody kills it before the end: it would show a wait that never ends.
-    Witness,
-    /// Removes the file of the lock, until it is killed.
-    Cleaner,
+/// One that takes the lock again and again.
+pub(crate) struct Worker {
+    protocol: Protocol,
+    visitor: Visitor,
+    way: Way,
+    random: StdRng,
 }
 
-/// All that a process of the fleet is told.
-#[derive(Clone, Debug)]
-pub(crate) struct Job {
-    /// What it is for.
-    pub(crate) role: Role,
-    /// How the lock is taken.
-    pub(crate) protocol: Protocol,
-    /// Whose child it is.
-    pub(crate) killer: u32,
-    /// Its number, which no other has.
-    pub(crate) incarnation: u64,
-    /// Where chance begins.
-    pub(crate) seed: u64,
-    /// The file of the ledger.
-    pub(crate) ledger: PathBuf,
-    /// The directory of the lock file.
-    pub(crate) directory: PathBuf,
-}
-
-impl Job {
-    /// Reads it from the arguments, if they are a job.
-    pub(crate) fn parse(words: &[String]) -> Option<Self> {
-        let [role, protocol, killer, incarnation, seed, ledger, directory] = words else { return None };
-        let roles = [Role::Worker, Role::Witness, Role::Cleaner];
-        Some(Self {
-            role: roles.into_iter().find(|known| format!("{known:?}") == *role)?,
-            protocol: Protocol::named(protocol)?,
-            killer: killer.parse().ok()?,
-            incarnation: incarnation.parse().ok()?,
-            seed: seed.parse().ok()?,
-            ledger: ledger.into(),
-            directory: directory.into(),
+impl Worker {
+    /// The first one of a job.
+    pub(crate) fn new(job: &Job, ledger: Ledger) -> io::Result<Self> {
+        let mut random = job.random(job.incarnation);
+        let way = Way::new(job.protocol, &job.directory, &mut random)?;
+        Ok(Self {
+            protocol: job.protocol,
+            visitor: Visitor::new(ledger, job.incarnation, job.role.rooms(job.protocol))?,
+            way,
+            random,
         })
     }
 
-    /// The command of the process that has it.
-    pub(crate) fn command(&self) -> io::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg(format!("{:?}", self.role)).arg(self.protocol.name());
-        command.args([self.killer.into(), self.incarnation, self.seed].map(|number: u64| number.to_string()));
-        command.arg(&self.ledger).arg(&self.directory).stdin(Stdio::null());
-        Ok(command)
+    /// Another one, in the same process.
+    pub(crate) fn another(&self, job: &Job, ledger: Ledger, incarnation: u64) -> io::Result<Self> {
+        let mut random = job.random(incarnation);
+        let way = self.way.another(&mut random);
+        Ok(Self {
+            protocol: self.protocol,
+            visitor: Visitor::new(ledger, incarnation, job.role.rooms(job.protocol))?,
+            way,
+            random,
+        })
     }
 
-    /// Does it. This ends only by an error or a kill.
-    pub(crate) fn run(&self) -> io::Result<()> {
-        set_pdeathsig(Signal::SIGKILL)?;
-        // Before that it was not asked for.
-        if parent_id() != self.killer {
-            return Err(io::Error::other("the killer has ended"));
-        }
-        let ledger = Ledger::open(&self.ledger)?;
-        ledger.life(self.incarnation)?.pid.store(std::process::id().into(), SeqCst);
-        if self.role == Role::Cleaner { self.clean(&ledger) } else { self.work(&ledger) }
-    }
-
-    fn work(&self, ledger: &Ledger) -> io::Result<()> {
-        let mut random = self.random();
-        let life = ledger.life(self.incarnation)?;
-        let is_cleaned = self.protocol == Protocol::Cleaned;
-        let mut way = Way::new(self, !is_cleaned, &mut random)?;
+    /// Takes the lock again and again.
+    pub(crate) fn run(&mut self) -> io::Result<Infallible> {
         loop {
-            life.begins(Doing::Taking);
-            let held = way.take(life, &mut random)?;
-            life.waited();
-            visit(ledger, self.incarnation, held.token(), stay(&mut random))?;
-            life.times.fetch_add(1, SeqCst);
-            life.begins(Doing::Leaving);
-            way.release(held)?;
-            life.begins(Doing::Outside);
-            if is_cleaned {
-                thread::sleep(ELSEWHERE.mul_f64(random.random()));
-            }
+            self.turn()?;
         }
     }
 
-    fn clean(&self, ledger: &Ledger) -> io::Result<()> {
-        let locks = library::locks(&self.directory)?;
-        let life = ledger.life(self.incarnation)?;
-        // What cleaners have left behind that were killed.
-        locks.clean("*", Duration::ZERO)?;
-        let lock = library::lock(&locks);
+    /// The same as a task, that lets others run while it is inside.
+    pub(crate) async fn run_async(&mut self) -> io::Result<Infallible> {
         loop {
-            life.begins(Doing::Taking);
-            if lock.remove_file()? == Removal::Removed {
-                life.times.fetch_add(1, SeqCst);
-            }
-            life.begins(Doing::Outside);
-            thread::yield_now();
+            self.turn_async().await?;
         }
     }
 
-    fn random(&self) -> StdRng {
-        StdRng::seed_from_u64(self.seed ^ self.incarnation.rotate_left(32))
+    /// Takes the lock and lets go of it.
+    fn turn(&mut self) -> io::Result<()> {
+        self.visitor.life().begins(Doing::Taking);
+        let held = self.way.take(self.visitor.life(), &mut self.random)?;
+        self.has(held)?;
+        gap(self.protocol, &mut self.random);
+        Ok(())
+    }
+
+    async fn turn_async(&mut self) -> io::Result<()> {
+        self.visitor.life().begins(Doing::Taking);
+        let held = self.way.take_async(self.visitor.life(), &mut self.random).await?;
+        if self.random.random() {
+            yield_now().await;
+        }
+        self.has(held)?;
+        yield_now().await;
+        Ok(())
+    }
+
+    /// Has the lock.
+    fn has(&mut self, held: Held) -> io::Result<()> {
+        let life = self.visitor.life();
+        life.waited();
+        let held = visit(&self.visitor, self.protocol, held, &mut self.random)?;
+        life.times.fetch_add(1, SeqCst);
+        life.begins(Doing::Leaving);
+        self.way.release(held)?;
+        life.begins(Doing::Outside);
+        Ok(())
     }
 }
 
-fn stay(random: &mut StdRng) -> Stay {
+/// Is inside with what it holds. Who was alone may then share with others.
+fn visit(visitor: &Visitor, protocol: Protocol, held: Held, random: &mut StdRng) -> io::Result<Held> {
+    if held.is_shared() {
+        return visitor.read(None, stay(random)).map(|()| held);
+    }
+    let counted = visitor.write(held.token(), stay(random))?;
+    if !protocol.has_readers() || !random.random_ratio(1, 4) {
+        return Ok(held);
+    }
+    let held = held.downgrade()?;
+    if held.is_shared() {
+        visitor.read(Some(counted), stay(random))?;
+    }
+    Ok(held)
+}
+
+/// How long one stays this time.
+pub(crate) fn stay(random: &mut StdRng) -> Stay {
     Stay { length: INSIDE.mul_f64(random.random()), yields: random.random_ratio(1, 16) }
 }
 
-/// How a worker takes the lock.
-enum Way {
-    Ours(Taker),
-    Other(Protocol, PathBuf),
-}
-
-enum Held {
-    Ours(LockGuard),
-    Other(planted::Held),
-}
-
-impl Held {
-    fn token(&self) -> u64 {
-        match self {
-            Self::Ours(guard) => guard.fencing_token(),
-            Self::Other(_) => 0,
-        }
-    }
-}
-
-impl Way {
-    fn new(job: &Job, may_keep: bool, random: &mut StdRng) -> io::Result<Self> {
-        if job.protocol.is_ours() {
-            return Taker::new(&job.directory, may_keep, random).map(Self::Ours);
-        }
-        Ok(Self::Other(job.protocol, Path::new(&job.directory).join("tortured")))
-    }
-
-    fn take(&mut self, life: &Life, random: &mut StdRng) -> io::Result<Held> {
-        match self {
-            Self::Ours(taker) => taker.take(life, random).map(Held::Ours),
-            Self::Other(protocol, path) => planted::take(*protocol, path).map(Held::Other),
-        }
-    }
-
-    fn release(&self, held: Held) -> io::Result<()> {
-        match (self, held) {
-            (_, Held::Ours(guard)) => Ok(guard.release()?),
-            (Self::Other(protocol, path), Held::Other(held)) => planted::release(*protocol, path, held),
-            (Self::Ours(_), Held::Other(_)) => unreachable!("each way has what it has taken"),
-        }
-    }
+/// Is elsewhere for a while, where the protocol needs it.
+pub(crate) fn gap(protocol: Protocol, random: &mut StdRng) {
+    let longest = match protocol {
+        Protocol::Mixed => FAR,
+        Protocol::Cleaned => ELSEWHERE,
+        _ => return,
+    };
+    thread::sleep(longest.mul_f64(random.random()));
 }
