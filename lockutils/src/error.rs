@@ -421,7 +421,7 @@ impl Error {
         }
     }
 
-    fn io(&self) -> Option<&io::Error> {
+    pub(crate) fn io(&self) -> Option<&io::Error> {
         if let Kind::Io { source, .. } = &*self.0 { Some(source) } else { None }
     }
 }

@@ -34,7 +34,6 @@ use crate::error::{Error, Kind};
 use crate::holder::{Evidence, Holder};
 use crate::limit::{Ended, Limit};
 use crate::process::ProcessId;
-use crate::token;
 
 /// The pid file of one identity, in this process.
 ///
@@ -66,6 +65,22 @@ struct Ours {
     process: ProcessId,
 }
 
+/// How a try to put a file there ended.
+enum Put {
+    There(Ours),
+    /// Somebody has it who may live.
+    Busy,
+    /// It was put into another directory than the one that the path leads to.
+    Elsewhere,
+}
+
+/// How often a file is made anew that has vanished before it got its name.
+const ATTEMPTS: u32 = 5;
+
+fn is_missing(error: &Error) -> bool {
+    error.io().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 impl PidLock {
     pub(super) fn new(directory: Arc<Directory>, name: &str) -> Self {
         let path = directory.path().join(name);
@@ -90,38 +105,46 @@ impl PidLock {
     /// Takes the file if nobody has it who may live.
     pub(super) fn try_acquire(&self, taker: &Taker) -> Result<bool, Error> {
         let mut state = self.own();
-        loop {
-            let place = Place::new(&self.directory, &self.name)?;
-            let there = place.card(Slot::Lock)?;
-            if there.as_ref().is_some_and(Card::may_live) {
-                return Ok(false);
+        for attempt in 1.. {
+            match self.try_to_put(taker) {
+                Ok(Put::There(ours)) => {
+                    state.ours = Some(ours);
+                    state.holders += 1;
+                    return Ok(true);
+                }
+                Ok(Put::Busy) => return Ok(false),
+                Ok(Put::Elsewhere) => {}
+                // The directory has gone, or somebody has cleaned up who took the new file for one that was left behind.
+                Err(error) if attempt < ATTEMPTS && is_missing(&error) => {}
+                Err(error) => return Err(error),
             }
-            let token = token::next(there.map_or(0, |card| card.token.saturating_add(1)));
-            let own = Own::new(&place, token, taker)?;
-            if enter(&own, Slot::Lock)? == Entered::Busy {
-                return Ok(false);
-            }
-            let counts = self.counts(&own, token);
-            let Ok(Some(id)) = counts else {
-                place.unlink(Slot::Lock)?;
-                self.directory.suspect();
-                counts?;
-                continue;
-            };
-            let (file, number) = own.into_parts();
-            state.ours =
-                Some(Ours { _file: file, _number: number, id, token, process: ProcessId::current() });
-            state.holders += 1;
-            return Ok(true);
+            self.directory.suspect();
         }
+        unreachable!("there is no last attempt")
     }
 
-    /// Which file it is that has got the name. `None`: somebody was there before who was not seen, or the directory is
-    /// another by now.
-    fn counts(&self, own: &Own<'_>, token: u64) -> Result<Option<FileId>, Error> {
+    fn try_to_put(&self, taker: &Taker) -> Result<Put, Error> {
+        let place = Place::new(&self.directory, &self.name)?;
+        if place.card(Slot::Lock)?.is_some_and(|card| card.may_live()) {
+            return Ok(Put::Busy);
+        }
+        let own = Own::new(&place, taker)?;
+        if enter(&own, Slot::Lock)? == Entered::Busy {
+            return Ok(Put::Busy);
+        }
+        let counted = self.count(&own);
+        if !matches!(counted, Ok(Some(_))) {
+            place.unlink(Slot::Lock)?;
+        }
+        let Some((id, token)) = counted? else { return Ok(Put::Elsewhere) };
+        let (file, number) = own.into_parts();
+        Ok(Put::There(Ours { _file: file, _number: number, id, token, process: ProcessId::current() }))
+    }
+
+    /// Which file it is that has got the name, and its token. `None`: the directory is another by now.
+    fn count(&self, own: &Own<'_>) -> Result<Option<(FileId, u64)>, Error> {
         let id = own.file_id()?;
-        let counts = own.highest.get() < token && self.leads_to(id)?;
-        Ok(counts.then_some(id))
+        if self.leads_to(id)? { Ok(Some((id, own.draw_token()?))) } else { Ok(None) }
     }
 
     /// Waits on this thread, after a try that has failed.

@@ -1,7 +1,7 @@
 //! What is left by those who were killed while they took a lock, and who takes it away.
 
 use std::fs;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use lockutils_tests::Place;
 
@@ -44,12 +44,26 @@ fn clean_removes_what_the_dead_have_left() {
     place.holder("dead").kill();
     let cleaned = place.locks().clean("*", Duration::ZERO).expect("it can be cleaned");
     assert_eq!((cleaned.removed, cleaned.busy), (vec!["dead".to_owned()], vec!["held".to_owned()]));
-    // Of a file without content nobody can say whose it is: it stays for an hour.
+    // Of a file without content nobody can say whose it is. If that one lives, it makes another.
     let unwritten = place.file(".lockutils-pid-new-00000000000000000000000000000000");
     let file = fs::File::create(&unwritten).expect("it can be made");
-    place.locks().clean("*", Duration::ZERO).expect("it can be cleaned");
-    assert!(unwritten.exists());
-    file.set_modified(SystemTime::now() - Duration::from_secs(2 * 3600)).expect("its time can be set");
+    file.set_modified(SystemTime::now() - Duration::from_secs(2)).expect("its time can be set");
     place.locks().clean("*", Duration::ZERO).expect("it can be cleaned");
     assert!(!unwritten.exists());
+}
+
+/// Cleaning beside those who take locks disturbs nobody.
+#[test]
+fn cleaning_is_in_nobody_s_way() {
+    let place = Place::of_pid_files("cleaning_is_in_nobody_s_way");
+    let (locks, end) = (place.locks().clone(), Instant::now() + Duration::from_secs(1));
+    let cleaner = std::thread::spawn(move || {
+        while Instant::now() < end {
+            locks.clean("*", Duration::ZERO).expect("it can be cleaned");
+        }
+    });
+    while Instant::now() < end {
+        place.lock("job").acquire().expect("nobody else wants it").release().expect("it was there");
+    }
+    cleaner.join().expect("no panic");
 }

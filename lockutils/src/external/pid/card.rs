@@ -1,4 +1,5 @@
-//! What stands in a pid file: who has it. It is written before the file gets its name, and never changed.
+//! What stands in a pid file: who has it. It is written before the file gets its name. Only the token is written after that,
+//! since it is drawn when the lock is there.
 //!
 //! ```text
 //! 4711
@@ -11,7 +12,6 @@
 //!
 //! The first two lines are those of openlock; the others are those of a [record](super::super::record).
 
-use std::io::Write;
 use std::time::SystemTime;
 
 use super::super::record::{Record, Taker};
@@ -31,15 +31,18 @@ pub(super) struct Card {
     pub(super) record: Record,
 }
 
-/// The content of a file of this process.
-pub(super) fn write(id: Id, token: u64, taker: &Taker) -> Vec<u8> {
+/// The content of a file of this process, with a token of 0, and where that stands.
+pub(super) fn write(id: Id, taker: &Taker) -> (Vec<u8>, u64) {
     let Identity { pid, program, .. } = Identity::current();
     let program: String = program.chars().filter(|c| !c.is_control()).collect();
-    let mut out = Vec::new();
-    // Writing into memory cannot fail.
-    let _ = write!(out, "{pid}\n{program}\n{MAGIC}id={id} token={token:020}\n");
-    out.extend_from_slice(&taker.lines(SystemTime::now()));
-    out
+    let head = format!("{pid}\n{program}\n{MAGIC}id={id} token=");
+    let lines = taker.lines(SystemTime::now());
+    ([head.as_bytes(), digits(0).as_bytes(), b"\n", &lines].concat(), head.len() as u64)
+}
+
+/// A token in the room that there is for it.
+pub(super) fn digits(token: u64) -> String {
+    format!("{token:020}")
 }
 
 impl Card {
@@ -70,7 +73,14 @@ mod tests {
 
     fn written() -> (Id, Vec<u8>) {
         let id = live::Number::new().expect("random numbers").id();
-        (id, write(id, 7, &Taker::new(Location::caller(), Some("f"), false)))
+        (id, content(id, 7))
+    }
+
+    fn content(id: Id, token: u64) -> Vec<u8> {
+        let (mut content, at) = write(id, &Taker::new(Location::caller(), Some("f"), false));
+        let at = usize::try_from(at).expect("a short file");
+        content[at..at + 20].copy_from_slice(digits(token).as_bytes());
+        content
     }
 
     #[test]
@@ -100,9 +110,7 @@ mod tests {
     #[test]
     fn a_file_that_this_process_has_forgotten_is_free() {
         let number = live::Number::new().expect("random numbers");
-        let card =
-            |id| Card::parse(&write(id, 7, &Taker::new(Location::caller(), None, true))).expect("a card");
-        let used = card(number.id());
+        let used = Card::parse(&content(number.id(), 7)).expect("a card");
         assert!(used.may_live());
         drop(number);
         assert!(!used.may_live());

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::card::{self, Card, LONGEST};
 use super::live::Number;
 use super::slot::{Id, Names, Occupant, Slot};
 use crate::error::{Error, Kind};
+use crate::token;
 
 /// A directory, and the name of a lock in it.
 pub(super) struct Place<'a> {
@@ -114,13 +116,15 @@ pub(super) struct Own<'a> {
     number: Number,
     file: File,
     first: First<'a>,
+    /// Where its token goes.
+    token_at: u64,
     /// The largest token of those who were there before.
-    pub(super) highest: Cell<u64>,
+    highest: Cell<u64>,
 }
 
 impl<'a> Own<'a> {
     /// Writes what `taker` is to be known by.
-    pub(super) fn new(place: &'a Place<'a>, token: u64, taker: &Taker) -> Result<Self, Error> {
+    pub(super) fn new(place: &'a Place<'a>, taker: &Taker) -> Result<Self, Error> {
         let failed = |path: &Path, error: Errno| Error::io_at("make lock file", path, error);
         let number = Number::new().map_err(|errno| failed(&place.path(Slot::Lock), errno))?;
         let name = format!("{NEW}{}", number.id());
@@ -129,9 +133,11 @@ impl<'a> Own<'a> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
         let opened = retried(|| fcntl::openat(&place.descriptor, name.as_str(), flags, permissions));
         let file = File::from(opened.map_err(|errno| failed(&path, errno))?);
-        let own = Self { place, number, file, first: First { place, name }, highest: Cell::new(0) };
+        let (content, token_at) = card::write(number.id(), taker);
+        let first = First { place, name };
+        let own = Self { place, number, file, first, token_at, highest: Cell::new(0) };
         let written = stat::fchmod(&own.file, permissions).map_err(io::Error::from).and_then(|()| {
-            (&own.file).write_all(&card::write(own.id(), token, taker))?;
+            (&own.file).write_all(&content)?;
             // Other hosts see it, and it is there after a crash of this one, before it gets its name.
             own.file.sync_data()
         });
@@ -144,6 +150,15 @@ impl<'a> Own<'a> {
         let stat = stat::fstat(&self.file);
         stat.map(Into::into)
             .map_err(|errno| Error::io_at("look at lock file", &self.place.path(Slot::Lock), errno))
+    }
+
+    /// Draws the token of the holder, who is this process by now. Who takes over from it reads it when this process has
+    /// ended, so never while it is written.
+    pub(super) fn draw_token(&self) -> Result<u64, Error> {
+        let token = token::next(self.highest.get().saturating_add(1));
+        let written = self.file.write_all_at(card::digits(token).as_bytes(), self.token_at);
+        written.map_err(|error| Error::io_at("write lock file", &self.place.path(Slot::Lock), error))?;
+        Ok(token)
     }
 
     /// What keeps it in use: the open file, whose end others see, and its number.

@@ -14,8 +14,8 @@ use super::names::{CLAIM, NEW, Own, Place, read, remove};
 use super::slot::{Entered, Id, Slot, enter};
 use crate::error::Error;
 
-/// A file without content whose owner cannot be told is left alone so long: somebody may be about to write it.
-const UNWRITTEN: Duration = Duration::from_secs(3600);
+/// Most files are written within microseconds.
+const UNWRITTEN: Duration = Duration::from_secs(1);
 
 impl Directory {
     /// Removes what was left behind by those who were killed while they took a pid lock.
@@ -45,6 +45,8 @@ fn names(path: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+/// Whose a file is that nobody has written into yet cannot be told. If it is that of somebody who lives after all, that
+/// one makes another.
 fn sweep_new(place: &Place<'_>, name: &str) {
     let Ok(content) = read(place.descriptor.as_fd(), name) else { return };
     let is_left = match Card::parse(&content) {
@@ -66,6 +68,6 @@ fn sweep_claim(place: &Place<'_>, claim: Slot) -> Result<(), Error> {
     if !matches!(place.card(claim), Ok(Some(card)) if !card.may_live()) {
         return Ok(());
     }
-    let own = Own::new(place, 0, &Taker::new(Location::caller(), None, false))?;
+    let own = Own::new(place, &Taker::new(Location::caller(), None, false))?;
     if enter(&own, claim)? == Entered::In { place.unlink(claim) } else { Ok(()) }
 }

@@ -104,7 +104,7 @@ impl Job {
     }
 
     fn clean(&self, ledger: &Ledger) -> io::Result<()> {
-        let locks = library::locks(&self.directory)?;
+        let locks = library::locks(&self.directory, self.protocol.mechanism())?;
         let life = ledger.life(self.incarnation)?;
         // What cleaners have left behind that were killed.
         locks.clean("*", Duration::ZERO)?;

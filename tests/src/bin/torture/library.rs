@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::{Future, block_on};
-use lockutils::{Config, Error, Lock, LockGuard, Locks};
+use lockutils::{Config, Error, Lock, LockGuard, Locks, Mechanism};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -48,7 +48,7 @@ impl Taker {
         // A kept handle keeps the file open, and a cleaner away.
         let keeps = if protocol.is_cleaned() { 0 } else { [0, 12, 16][random.random_range(0..3)] };
         let (fair, reads) = (random.random_ratio(1, 4), protocol.has_readers());
-        Ok(Self { locks: locks(directory)?, fair, reads, keeps, kept: [None, None] })
+        Ok(Self { locks: locks(directory, protocol.mechanism())?, fair, reads, keeps, kept: [None, None] })
     }
 
     /// Another one with the same registry, in the same process.
@@ -116,8 +116,8 @@ struct Handle {
 }
 
 /// The registry of the directory.
-pub(crate) fn locks(directory: &Path) -> io::Result<Locks> {
-    Ok(Locks::new(Config::new().lock_path(directory))?)
+pub(crate) fn locks(directory: &Path, mechanism: Mechanism) -> io::Result<Locks> {
+    Ok(Locks::new(Config::new().lock_path(directory).mechanism(mechanism))?)
 }
 
 /// The lock.

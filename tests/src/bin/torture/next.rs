@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use lockutils::Lock;
+use lockutils::{Lock, Mechanism};
 use lockutils_tests::{Child, eventually, state};
 use nix::fcntl::{Flock, FlockArg};
 
@@ -110,7 +110,7 @@ pub(crate) fn stand(words: &[String]) -> io::Result<bool> {
     let [command, way, directory] = words else { return Ok(false) };
     let way = Way::ALL.into_iter().find(|known| known.name() == *way);
     let Some(way) = way.filter(|_| command == COMMAND) else { return Ok(false) };
-    let lock = library::lock(&library::locks(Path::new(directory))?);
+    let lock = library::lock(&library::locks(Path::new(directory), Mechanism::Kernel)?);
     let mut held = None;
     for line in io::stdin().lock().lines() {
         if line? == "wait" {

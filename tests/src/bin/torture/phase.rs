@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lockutils::Mechanism;
+
 use crate::killer::Fleet;
 use crate::ledger::Ledger;
 use crate::library;
@@ -96,7 +98,8 @@ impl Phase {
         }
         let lasted = started.elapsed();
         fleet.end()?;
-        let left = if self.protocol.is_ours() { left_behind(&directory)? } else { 0 };
+        let left =
+            if self.protocol.is_ours() { left_behind(&directory, self.protocol.mechanism())? } else { 0 };
         Ok(fleet.left(lasted, left))
     }
 
@@ -110,8 +113,18 @@ impl Phase {
     }
 }
 
+/// Files that somebody has just made are left alone for a moment.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Cleans up, and says what then is still there besides the lock file.
-fn left_behind(directory: &Path) -> io::Result<usize> {
-    library::locks(directory)?.clean("*", Duration::ZERO)?;
-    Ok(std::fs::read_dir(directory)?.count())
+fn left_behind(directory: &Path, mechanism: Mechanism) -> io::Result<usize> {
+    let (locks, end) = (library::locks(directory, mechanism)?, Instant::now() + PATIENCE);
+    loop {
+        locks.clean("*", Duration::ZERO)?;
+        let left = std::fs::read_dir(directory)?.count();
+        if left == 0 || Instant::now() > end {
+            return Ok(left);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -1,5 +1,7 @@
 //! The ways to keep processes apart that are put to the torture.
 
+use lockutils::Mechanism;
+
 /// A way to keep processes apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -32,13 +34,15 @@ pub(crate) enum Protocol {
     Cleaned,
     /// The same with two cleaners, beside processes of other programs.
     Mixed,
+    /// This crate by pid files, with a cleaner that removes those of the dead.
+    PidFiles,
     /// Processes of other programs that lock in different ways, without this crate: they do not exclude each other.
     Strangers,
 }
 
 impl Protocol {
     /// All of them, in the order in which they run: first those that test this program.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::RemoveAfter,
         Self::RemoveUnder,
         Self::BreakStale,
@@ -53,6 +57,7 @@ impl Protocol {
         Self::Threads,
         Self::Cleaned,
         Self::Mixed,
+        Self::PidFiles,
     ];
 
     /// Its name, in the table and for the workers.
@@ -71,6 +76,7 @@ impl Protocol {
             Self::Threads => "lockutils, threads",
             Self::Cleaned => "lockutils, cleaned",
             Self::Mixed => "lockutils, mixed",
+            Self::PidFiles => "lockutils, pid files",
             Self::Strangers => "flock(1) beside oslo",
         }
     }
@@ -95,14 +101,22 @@ impl Protocol {
 
     /// Whether it is this crate.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Lockutils | Self::Readers | Self::Threads | Self::Cleaned | Self::Mixed)
+        matches!(
+            self,
+            Self::Lockutils | Self::Readers | Self::Threads | Self::Cleaned | Self::Mixed | Self::PidFiles
+        )
+    }
+
+    /// By what this crate keeps processes apart.
+    pub(crate) fn mechanism(self) -> Mechanism {
+        if self == Self::PidFiles { Mechanism::Pid } else { Mechanism::Kernel }
     }
 
     /// Its part of the kills, or 0 if it runs for a time.
     pub(crate) fn part(self) -> u64 {
         match self {
             Self::Lockutils => 4,
-            Self::Readers | Self::Threads | Self::Cleaned => 2,
+            Self::Readers | Self::Threads | Self::Cleaned | Self::PidFiles => 2,
             // They die more slowly, since Python libraries must come to their turn.
             Self::Mixed => 1,
             _ => 0,
@@ -127,7 +141,7 @@ impl Protocol {
     /// How many cleaners remove the file. They get their turn when nobody has the file open.
     pub(crate) fn cleaners(self) -> usize {
         match self {
-            Self::Cleaned => 1,
+            Self::Cleaned | Self::PidFiles => 1,
             Self::Mixed => 2,
             _ => 0,
         }
