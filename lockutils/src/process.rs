@@ -1,20 +1,20 @@
 //! Which process this is: for locks, which a forked child shares with its parent, and for people.
 
-use std::fs;
-use std::io;
-use std::num::NonZeroUsize;
-use std::path::Path;
-use std::ptr::{self, NonNull};
+#[cfg_attr(lockutils_portable, path = "process/portable.rs")]
+mod system;
+
+use std::ptr;
 use std::sync::atomic::{
     AtomicPtr, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, gethostname};
 use once_cell::sync::OnceCell;
+
+pub(crate) use self::system::program;
 
 /// A number that a process does not have in common with those that it was forked from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,19 +37,7 @@ impl ProcessId {
 
 fn word() -> Option<&'static AtomicU64> {
     static WORD: OnceCell<Option<&'static AtomicU64>> = OnceCell::new();
-    *WORD.get_or_init(|| wiped_on_fork().ok())
-}
-
-/// One word on a page of its own, for the life of the process.
-fn wiped_on_fork() -> nix::Result<&'static AtomicU64> {
-    let size = NonZeroUsize::new(4096).expect("it is not 0");
-    let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a new mapping wherever there is room touches no other one.
-    let page: NonNull<_> = unsafe { mmap_anonymous(None, size, rights, MapFlags::MAP_PRIVATE)? };
-    // SAFETY: the page was mapped a line ago, and nothing is in it yet.
-    unsafe { madvise(page, size.get(), MmapAdvise::MADV_WIPEONFORK)? };
-    // SAFETY: the page is never unmapped, zeroes are a valid word, and the kernel aligns pages.
-    Ok(unsafe { page.cast::<AtomicU64>().as_ref() })
+    *WORD.get_or_init(|| system::wiped_on_fork().ok())
 }
 
 /// The first look in a process. The child of a fork has its parent's `LAST`, and goes on from there.
@@ -132,32 +120,25 @@ impl Identity {
         Self {
             pid,
             started: if let Life::Since(started) = Life::of(pid) { started } else { 0 },
-            boot: boot().unwrap_or_default(),
-            namespace: namespace().unwrap_or_default(),
+            boot: system::boot().unwrap_or_default(),
+            namespace: system::namespace().unwrap_or_default(),
             host: gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
             program: program(pid),
         }
     }
 
     /// Whether its pid means the same process to both.
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "nothing is known of namespaces"))]
     pub(crate) fn shares_pids_with(&self, other: &Self) -> bool {
         (&self.boot, self.namespace, &self.host) == (&other.boot, other.namespace, &other.host)
     }
-}
-
-fn boot() -> io::Result<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
-}
-
-fn namespace() -> io::Result<u64> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self/ns/pid").map(|namespace| namespace.ino())
 }
 
 /// What can be seen of a process of this pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     /// It was started then, in clock ticks since the boot of the system.
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "nothing is known of that"))]
     Since(u64),
     /// It is there, and more is not for us to see.
     Hidden,
@@ -167,23 +148,14 @@ pub(crate) enum Life {
 
 impl Life {
     pub(crate) fn of(pid: u32) -> Self {
-        if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) {
-            return Self::read(&stat).unwrap_or(Self::Hidden);
-        }
+        system::life(pid).unwrap_or_else(|| Self::by_signal(pid))
+    }
+
+    /// As far as an empty signal tells.
+    fn by_signal(pid: u32) -> Self {
         // 0 would be the group of this process.
         let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return Self::Gone };
         if matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)) { Self::Gone } else { Self::Hidden }
-    }
-
-    /// Field 22 of `stat` (proc(5)), and the third for the dead.
-    fn read(stat: &str) -> Option<Self> {
-        // The name of the program comes second, in parentheses, and may hold anything.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        let state = fields.next()?;
-        if matches!(state, "Z" | "X") {
-            return Some(Self::Gone);
-        }
-        fields.nth(18)?.parse().ok().map(Self::Since)
     }
 
     /// Whether it may be one that was started then.
@@ -194,14 +166,6 @@ impl Life {
             Self::Gone => false,
         }
     }
-}
-
-/// What a process runs: the name of its file or, where that is not for us to see, its short name.
-pub(crate) fn program(pid: u32) -> String {
-    let file = fs::read_link(format!("/proc/{pid}/exe"));
-    let name = file.ok().as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    name.or_else(|| fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim().to_owned()))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -217,14 +181,6 @@ mod tests {
         for none in [0, 0x7fff_ffff, u32::MAX] {
             assert_eq!(Life::of(none), Life::Gone);
         }
-    }
-
-    #[test]
-    fn names_of_programs_hide_nothing() {
-        let rest = "1 ".repeat(18) + "77 0";
-        assert_eq!(Life::read(&format!("1 (a) S b) (c)) S {rest}")), Some(Life::Since(77)));
-        assert_eq!(Life::read(&format!("1 (a) S) Z {rest}")), Some(Life::Gone));
-        assert_eq!(Life::read("1 (a"), None);
     }
 
     #[test]

@@ -98,6 +98,11 @@ pub(super) enum Content {
 }
 
 impl Content {
+    #[cfg(lockutils_portable)]
+    pub(super) fn is_held(self) -> bool {
+        matches!(self, Self::Ours { is_held: true, .. })
+    }
+
     /// Of the first [`HEAD`] bytes of a file, or fewer if it has no more. Only a whole first line is a record: what people
     /// write does not look like that.
     pub(super) fn of(head: &[u8]) -> Self {
