@@ -528,7 +528,9 @@ impl Lock {
         // The file says more of this process than the registry knows.
         let (own, others): (Vec<_>, Vec<_>) =
             directory.holders(&full)?.into_iter().partition(|holder| holder.pid() == here.pid());
-        let noted = own.into_iter().find(|own| own.evidence() == Evidence::Both);
+        // The portable path knows from the record alone that it is this process.
+        let certain = if cfg!(lockutils_portable) { Evidence::Record } else { Evidence::Both };
+        let noted = own.into_iter().find(|own| own.evidence() == certain);
         Ok([noted.map_or(here, Holder::into_own)].into_iter().chain(others).collect())
     }
 

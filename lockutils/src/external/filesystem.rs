@@ -70,10 +70,9 @@ pub(super) fn check(directory: &Handle, path: &Path, rules: Rules) -> Result<(),
     }
     let magic = match file::filesystem(directory) {
         Ok(Some(magic)) => magic,
-        // There is no such number, as in the portable path: nothing is known.
-        Ok(None) => return Ok(()),
-        // A sandbox may not let us ask. The locks themselves tell then.
-        Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => return Ok(()),
+        // There are no such numbers in the portable path, and a sandbox may not let us ask. The locks themselves tell
+        // then.
+        Ok(None) | Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
     };
     let Some(network) = network(magic) else { return Ok(()) };

@@ -10,7 +10,7 @@
 //! one who looks is stopped in between for longer than that, the try says that the file is busy.
 
 use std::ffi::{CStr, OsStr};
-use std::fs::{DirBuilder, File, FileType, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, FileType, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -29,6 +29,7 @@ use nix::libc;
 use super::Sharing;
 use super::backoff::Backoff;
 use super::record;
+use super::remove::aside;
 
 /// How often a try looks again, if nobody says that the file is his.
 const LOOKS: u32 = 16;
@@ -43,8 +44,8 @@ pub(crate) struct FileId {
     inode: u64,
 }
 
-impl From<std::fs::Metadata> for FileId {
-    fn from(data: std::fs::Metadata) -> Self {
+impl From<fs::Metadata> for FileId {
+    fn from(data: fs::Metadata) -> Self {
         Self { device: data.dev(), inode: data.ino() }
     }
 }
@@ -110,8 +111,20 @@ pub(super) fn open(
     }
 }
 
-/// Makes the file with exactly this mode: for a moment the umask shows.
+/// Makes the file with exactly this mode, whatever the umask, and never lets anybody see it with another: it
+/// gets its name last. Cleaners know the first name it has, should this end in between.
 fn make(path: &Path, mode: u32) -> io::Result<()> {
+    let first = path.with_file_name(aside());
+    let made = make_named(&first, mode).and_then(|()| fs::hard_link(&first, path));
+    let _ = fs::remove_file(&first);
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => make_named(path, mode),
+        made => made,
+    }
+}
+
+/// The same where a file cannot have two names: for a moment the umask shows.
+fn make_named(path: &Path, mode: u32) -> io::Result<()> {
     let file = options(Purpose::Lock, true).create_new(true).mode(mode).open(path)?;
     file.set_permissions(Permissions::from_mode(mode))
 }
@@ -318,7 +331,7 @@ pub(super) fn make_directory(path: &Path) -> nix::Result<()> {
 /// The same for one that may be there already, or be made by somebody else at this moment.
 fn make_one_directory(path: &Path) -> nix::Result<()> {
     let made = DirBuilder::new().mode(0o700).create(path);
-    let made = made.and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(0o700)));
+    let made = made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)));
     match made.map_err(|error| errno(&error)) {
         Err(Errno::EEXIST) => Ok(()),
         made => made,
