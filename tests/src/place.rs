@@ -220,8 +220,7 @@ impl Place {
             return;
         }
         // Without the kernel, those who are about to wait are counted too.
-        let are_enough =
-            |waiters| waiters == number || cfg!(lockutils_portable) && waiters > number;
+        let are_enough = |waiters| waiters == number || cfg!(lockutils_portable) && waiters > number;
         eventually(&format!("{number} wait for {name}"), || are_enough(self.waiters(name)));
     }
 

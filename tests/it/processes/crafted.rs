@@ -92,6 +92,7 @@ fn huge_files_are_not_read() {
 /// Another host, another boot, another pid namespace: a pid of there means nothing here, so a record of another boot of
 /// this host is over, and those of other places are told, but not checked.
 #[test]
+#[cfg_attr(lockutils_portable, ignore = "boots and namespaces are not known there")]
 fn records_from_elsewhere() {
     let place = Place::new("records_from_elsewhere");
     let (_live, record) = live_record(&place);

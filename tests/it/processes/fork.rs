@@ -88,7 +88,10 @@ fn a_child_that_downgrades_changes_nothing() {
 
 /// A wait that the child drops is its copy: the parent's keeps its place, so that no reader passes it.
 #[test]
-#[cfg_attr(lockutils_portable, ignore = "there is no queue between processes there: whoever looks first comes first")]
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there is no queue between processes there: whoever looks first comes first"
+)]
 fn a_child_that_gives_a_wait_up_takes_no_place_away() {
     let place = Place::new("a_child_that_gives_a_wait_up_takes_no_place_away");
     let mut reader = place.holder_with("job", &["read"]);

@@ -44,7 +44,10 @@ fn a_held_file_is_busy() {
 }
 
 #[test]
-#[cfg_attr(lockutils_portable, ignore = "there are no leases there that tell whether somebody has the file open")]
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there are no leases there that tell whether somebody has the file open"
+)]
 fn an_open_file_is_in_use() {
     let place = Place::new("an_open_file_is_in_use");
     let mut opener = opener(&place);
@@ -58,7 +61,10 @@ fn an_open_file_is_in_use() {
 /// oslo.concurrency polls and `flock(1)` sleeps, both on a file that they have opened before. Stopped in
 /// between, they hold nothing and will lock that very file when they go on.
 #[test]
-#[cfg_attr(lockutils_portable, ignore = "there are no leases there that tell whether somebody has the file open")]
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there are no leases there that tell whether somebody has the file open"
+)]
 fn a_file_that_a_peer_is_about_to_lock_is_in_use() {
     for kind in ["oslo", "fasteners", "flock", "flock(1)"] {
         let place = Place::new("a_file_that_a_peer_is_about_to_lock_is_in_use");

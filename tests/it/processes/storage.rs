@@ -28,7 +28,10 @@ fn no_room_for_a_file() {
 
 /// The same where a quota is used up, which the kernel says when the file is made.
 #[test]
-#[cfg_attr(lockutils_portable, ignore = "it counts, kills at or lets fail calls by name, and those are others there")]
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "it counts, kills at or lets fail calls by name, and those are others there"
+)]
 fn no_quota_for_a_file() {
     for words in [&[][..], &["read"], &["timeout=25000"], &["async"]] {
         let place = Place::new("no_quota_for_a_file");

@@ -115,11 +115,11 @@ pub(super) fn open(
 /// gets its name last. Cleaners know the first name it has, should this end in between.
 fn make(path: &Path, mode: u32) -> io::Result<()> {
     let first = path.with_file_name(aside());
-    let made = make_named(&first, mode).and_then(|()| fs::hard_link(&first, path));
+    let named = make_named(&first, mode).and_then(|()| fs::hard_link(&first, path));
     let _ = fs::remove_file(&first);
-    match made {
+    match named {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => make_named(path, mode),
-        made => made,
+        named => named,
     }
 }
 

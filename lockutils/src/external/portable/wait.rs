@@ -23,25 +23,21 @@ use crate::process::{PerProcess, ProcessId};
 /// How long the thread stays when nobody waits.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Waits for the file of `lock`. Says whether its path has been looked at since the lock was taken. `None`: the path
-/// leads elsewhere; look again yourself.
+/// Waits for the file of `lock`. Its path has not been looked at since the lock was taken: whoever takes it over does so.
+/// Until then nobody makes another file at the path, so that who holds one that was removed is waited for.
 pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, bool)>, Error> {
     let Want::Lock(sharing) = want;
     let opened = lock.open_for_waiting()?;
     let mut backoff = Backoff::new();
     loop {
         let pause = Pause::new(&mut backoff);
-        pause.await.map_err(|error| {
-            Error::io_at("start a thread that waits for lock file", lock.path(), error)
-        })?;
+        pause
+            .await
+            .map_err(|error| Error::io_at("start a thread that waits for lock file", lock.path(), error))?;
         let tried = file::try_once(opened.file(), sharing);
         let locked = tried.map_err(|error| Error::io_at("lock", lock.path(), error))?;
         if locked {
-            // Its path is looked at by who takes it over.
             return Ok(Some((opened, false)));
-        }
-        if !opened.is_current()? {
-            return Ok(None);
         }
     }
 }
