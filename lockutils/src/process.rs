@@ -172,6 +172,7 @@ impl Life {
 mod tests {
     use super::*;
 
+    #[cfg_attr(lockutils_portable, ignore = "starts are not known there")]
     #[test]
     fn a_process_is_seen_as_it_is() {
         let Life::Since(started) = Life::of(std::process::id()) else { panic!("this one lives") };

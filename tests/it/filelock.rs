@@ -122,11 +122,11 @@ fn calls(test: &str, busy: bool) -> String {
     fs::read_to_string(log).expect("a log")
 }
 
-#[test]
 #[cfg_attr(
     lockutils_portable,
     ignore = "it counts, kills at or lets fail calls by name, and those are others there"
 )]
+#[test]
 fn contender_does_not_fchmod() {
     let log = calls("contender_does_not_fchmod", true);
     assert!(log.contains("F_OFD_SETLK") && log.contains("EAGAIN"), "{log}");
@@ -248,11 +248,11 @@ fn singleton_deleted_when_no_external_references_exist() {
 
 /// Upstream keeps the lock when the kernel refuses to unlock. Here the file is closed, which lets go too, and
 /// the error is told; dropping the guard does the same without it.
-#[test]
 #[cfg_attr(
     lockutils_portable,
     ignore = "it counts, kills at or lets fail calls by name, and those are others there"
 )]
+#[test]
 fn release_keeps_lock_held_when_unlock_fails() {
     for (call, when) in [("flock", "2"), ("fcntl", "3")] {
         let place = Place::new("release_keeps_lock_held_when_unlock_fails");

@@ -12,6 +12,7 @@ mod mixed_fleet;
 mod names;
 mod oslo;
 mod peers;
+mod portable;
 mod processes;
 mod scale;
 mod semantics;

@@ -123,8 +123,8 @@ fn a_killed_peer_leaves_the_lock_free() {
 }
 
 /// The table has every library of `tests/install`, and both ways of those that share.
-#[test]
 #[cfg_attr(lockutils_portable, ignore = "it takes no record locks there, which are all that some peers know")]
+#[test]
 fn the_table_is_complete() {
     let has = |kind, shared| Peer::ALL.contains(&Peer { kind, shared });
     for kind in ["oslo", "fasteners", "fasteners-rw", "filelock", "flock(1)", "std", "lockf"] {

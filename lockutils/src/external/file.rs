@@ -424,8 +424,12 @@ pub(super) fn mode(directory: &Handle) -> nix::Result<libc::mode_t> {
 
 /// The number of the kind of its file system, as in statfs(2).
 pub(super) fn filesystem(directory: &Handle) -> nix::Result<Option<i64>> {
-    #[expect(clippy::useless_conversion, reason = "its type is another with other C libraries")]
-    fstatfs(directory).map(|found| Some(found.filesystem_type().0.into()))
+    fstatfs(directory).map(|found| Some(wide(found.filesystem_type().0)))
+}
+
+/// Its type is another with other C libraries.
+fn wide(number: impl Into<i64>) -> i64 {
+    number.into()
 }
 
 /// Makes a directory, and those above it, for its owner alone, whatever the umask.

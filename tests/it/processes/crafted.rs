@@ -91,8 +91,8 @@ fn huge_files_are_not_read() {
 
 /// Another host, another boot, another pid namespace: a pid of there means nothing here, so a record of another boot of
 /// this host is over, and those of other places are told, but not checked.
-#[test]
 #[cfg_attr(lockutils_portable, ignore = "boots and namespaces are not known there")]
+#[test]
 fn records_from_elsewhere() {
     let place = Place::new("records_from_elsewhere");
     let (_live, record) = live_record(&place);
@@ -114,8 +114,8 @@ fn in_a_pid_namespace(place: &Place, words: &[&str]) -> Child {
 
 /// A container's process has another number here, by which the kernel knows it: it is named by that one. In there,
 /// nobody sees a process out here; its record is told.
-#[test]
 #[cfg_attr(lockutils_portable, ignore = "no list of the kernel names a holder there: the record alone does")]
+#[test]
 fn holders_in_other_pid_namespaces_are_named() {
     let place = Place::new("holders_in_other_pid_namespaces_are_named");
     let program = helper().display().to_string();
@@ -159,8 +159,8 @@ exec "$HELPER" holder job
 "#;
 
 /// A number that belongs to another process by now: that one is not named, whoever has the lock.
-#[test]
 #[cfg_attr(lockutils_portable, ignore = "no list of the kernel names a holder there: the record alone does")]
+#[test]
 fn a_reused_pid_is_not_named() {
     let place = Place::new("a_reused_pid_is_not_named");
     let mut inside = in_a_pid_namespace(&place, &["bash", "-uc", REUSE]);

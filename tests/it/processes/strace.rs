@@ -32,8 +32,8 @@ fn calls_while_waiting(words: &[&str]) -> (usize, usize) {
     (before, watched)
 }
 
-#[test]
 #[cfg_attr(lockutils_portable, ignore = "whoever waits there does poll")]
+#[test]
 fn waits_do_not_poll() {
     for words in [&[][..], &["timeout=25000"], &["async"], &["async", "timeout=25000"]] {
         let (before, watched) = calls_while_waiting(words);
