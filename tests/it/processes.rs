@@ -18,8 +18,6 @@ mod paths;
 // The portable path has no semaphores between processes.
 #[cfg(not(lockutils_portable))]
 mod permits;
-// The portable path makes other calls than those that are killed at here, by their names.
-#[cfg(not(lockutils_portable))]
 mod points;
 mod record;
 mod remove;
