@@ -111,11 +111,13 @@ pub(super) fn open(
     }
 }
 
-/// Makes the file with exactly this mode, whatever the umask, and never lets anybody see it with another: it
-/// gets its name last. Cleaners know the first name it has, should this end in between.
+/// Makes the file with exactly this mode, whatever the umask, and never lets anybody see it with another: where the
+/// umask takes something away, it gets its name last. It has two names for a moment then, and whoever locks it in that
+/// moment writes nothing into it. Cleaners know the other name, should this end in between.
 fn make(path: &Path, mode: u32) -> io::Result<()> {
     let first = path.with_file_name(aside());
-    let named = make_named(&first, mode).and_then(|()| fs::hard_link(&first, path));
+    let named = make_masked(&first, mode)
+        .and_then(|is_masked| if is_masked { fs::hard_link(&first, path) } else { make_named(path, mode) });
     let _ = fs::remove_file(&first);
     match named {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => make_named(path, mode),
@@ -123,10 +125,16 @@ fn make(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// The same where a file cannot have two names: for a moment the umask shows.
-fn make_named(path: &Path, mode: u32) -> io::Result<()> {
+/// Makes a file with this mode, and says whether the umask had taken something away.
+fn make_masked(path: &Path, mode: u32) -> io::Result<bool> {
     let file = options(Purpose::Lock, true).create_new(true).mode(mode).open(path)?;
-    file.set_permissions(Permissions::from_mode(mode))
+    let is_masked = file.metadata()?.mode() & 0o777 != mode & 0o777;
+    file.set_permissions(Permissions::from_mode(mode)).map(|()| is_masked)
+}
+
+/// The same where the umask takes nothing away, or a file cannot have two names: then the umask shows for a moment.
+fn make_named(path: &Path, mode: u32) -> io::Result<()> {
+    make_masked(path, mode).map(|_| ())
 }
 
 /// Opens the lock file `name` in `directory` if there is one.
