@@ -15,8 +15,8 @@ impl Coarse {
     pub(crate) fn now() -> Self {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: clock_gettime(2) writes one `timespec`, which `time` is. It cannot fail for a clock that
-        // every Linux has; if it did, the time would be 0, which means unknown.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+        // every such system has; if it did, the time would be 0, which means unknown.
+        unsafe { libc::clock_gettime(CLOCK, &raw mut time) };
         let nanos = time
             .tv_sec
             .cast_unsigned()
@@ -46,3 +46,8 @@ impl Coarse {
 }
 
 const UNIT: u32 = 20;
+#[cfg(not(lockutils_portable))]
+const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
+/// Exact, and a little slower.
+#[cfg(lockutils_portable)]
+const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;

@@ -66,6 +66,7 @@ pub(crate) enum Kind {
         path: PathBuf,
         what: &'static str,
     },
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
     NamesNobody {
         path: PathBuf,
     },

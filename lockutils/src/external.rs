@@ -10,25 +10,41 @@
 //! | a thread with a limit, a task | for a [waiter thread](wait), which waits in the kernel |
 //!
 //! Both wait in the [queue] of the file.
+//!
+//! With `--cfg lockutils_portable` the modules in `portable/` stand in for those that need Linux: then both look
+//! again and again, with pauses, and there is no queue. `docs/portable.md` has all that differs.
 
+#[cfg(lockutils_portable)]
+#[path = "external/portable/backoff.rs"]
+mod backoff;
 mod directory;
+#[cfg_attr(lockutils_portable, path = "external/portable/file.rs")]
 mod file;
 pub(crate) mod filesystem;
+#[cfg_attr(lockutils_portable, path = "external/portable/holder.rs")]
 mod holder;
 mod mechanism;
+#[cfg_attr(lockutils_portable, path = "external/portable/permits.rs")]
 mod permits;
+#[cfg_attr(lockutils_portable, path = "external/portable/pid.rs")]
 mod pid;
+#[cfg_attr(lockutils_portable, path = "external/portable/queue.rs")]
 mod queue;
+#[cfg(not(lockutils_portable))]
 mod range;
 mod record;
 pub(crate) mod remove;
+mod thread;
+#[cfg_attr(lockutils_portable, path = "external/portable/unlink.rs")]
+mod unlink;
+#[cfg_attr(lockutils_portable, path = "external/portable/wait.rs")]
 mod wait;
+#[cfg(not(lockutils_portable))]
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::libc;
 use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use self::directory::{Directory, Opened};
@@ -36,8 +52,8 @@ pub(crate) use self::file::FileId;
 use self::file::Want;
 pub use self::mechanism::Mechanism;
 pub(crate) use self::mechanism::OuterLock;
+pub(crate) use self::permits::MOST_PERMITS;
 use self::permits::Permit;
-pub(crate) use self::range::MOST_PERMITS;
 pub(crate) use self::record::{Record, Taker};
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
@@ -67,15 +83,6 @@ pub(crate) enum Sharing {
 impl Share {
     fn lock(self) -> Option<Sharing> {
         if let Self::Lock(sharing) = self { Some(sharing) } else { None }
-    }
-}
-
-impl Sharing {
-    fn record(self) -> libc::c_int {
-        match self {
-            Self::Alone => libc::F_WRLCK,
-            Self::Shared => libc::F_RDLCK,
-        }
     }
 }
 

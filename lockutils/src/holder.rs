@@ -199,6 +199,7 @@ impl Holder {
     }
 
     /// A process of which the kernel tells nothing but its number.
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "the system names nobody"))]
     pub(crate) fn named(pid: u32, evidence: Evidence) -> Self {
         let program = Some(process::program(pid)).filter(|program| !program.is_empty());
         let host = Some(Identity::current().host.clone());

@@ -1,20 +1,20 @@
 //! Which process this is: for locks, which a forked child shares with its parent, and for people.
 
-use std::fs;
-use std::io;
-use std::num::NonZeroUsize;
-use std::path::Path;
-use std::ptr::{self, NonNull};
+#[cfg_attr(lockutils_portable, path = "process/portable.rs")]
+mod system;
+
+use std::ptr;
 use std::sync::atomic::{
     AtomicPtr, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous};
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, gethostname};
 use once_cell::sync::OnceCell;
+
+pub(crate) use self::system::program;
 
 /// A number that a process does not have in common with those that it was forked from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,19 +37,7 @@ impl ProcessId {
 
 fn word() -> Option<&'static AtomicU64> {
     static WORD: OnceCell<Option<&'static AtomicU64>> = OnceCell::new();
-    *WORD.get_or_init(|| wiped_on_fork().ok())
-}
-
-/// One word on a page of its own, for the life of the process.
-fn wiped_on_fork() -> nix::Result<&'static AtomicU64> {
-    let size = NonZeroUsize::new(4096).expect("it is not 0");
-    let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a new mapping wherever there is room touches no other one.
-    let page: NonNull<_> = unsafe { mmap_anonymous(None, size, rights, MapFlags::MAP_PRIVATE)? };
-    // SAFETY: the page was mapped a line ago, and nothing is in it yet.
-    unsafe { madvise(page, size.get(), MmapAdvise::MADV_WIPEONFORK)? };
-    // SAFETY: the page is never unmapped, zeroes are a valid word, and the kernel aligns pages.
-    Ok(unsafe { page.cast::<AtomicU64>().as_ref() })
+    *WORD.get_or_init(|| system::wiped_on_fork().ok())
 }
 
 /// The first look in a process. The child of a fork has its parent's `LAST`, and goes on from there.
@@ -134,9 +122,9 @@ impl Identity {
         Self {
             pid,
             started: if let Life::Since(started) = Life::of(pid) { started } else { 0 },
-            boot: boot().unwrap_or_default(),
-            namespace: namespace("pid").unwrap_or_default(),
-            clock: namespace("time").unwrap_or_default(),
+            boot: system::boot().unwrap_or_default(),
+            namespace: system::namespace("pid").unwrap_or_default(),
+            clock: system::namespace("time").unwrap_or_default(),
             host: gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
             program: program(pid),
         }
@@ -144,6 +132,7 @@ impl Identity {
 
     /// Whether the process may still be there. Of other hosts and other pid namespaces nothing can be seen, and nothing
     /// is concluded from what could not be read.
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
     pub(crate) fn may_live(&self) -> bool {
         let me = Self::current();
         if !self.is_known() || !me.is_known() {
@@ -173,25 +162,11 @@ impl Identity {
     }
 }
 
-fn boot() -> io::Result<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
-}
-
-fn namespace(kind: &str) -> io::Result<u64> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(format!("/proc/self/ns/{kind}")).map(|namespace| namespace.ino())
-}
-
-/// Whether the numbers in `/proc` are those of this pid namespace. It may be that of another one, which was mounted
-/// before.
-fn proc_is_ours() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&*std::process::id().to_string()))
-}
-
 /// What can be seen of a process of this pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     /// It was started then, in clock ticks since the boot of the system.
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "nothing is known of that"))]
     Since(u64),
     /// It is there, and more is not for us to see.
     Hidden,
@@ -201,27 +176,14 @@ pub(crate) enum Life {
 
 impl Life {
     pub(crate) fn of(pid: u32) -> Self {
-        if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat"))
-            && proc_is_ours()
-        {
-            return Self::read(&stat).unwrap_or(Self::Hidden);
-        }
+        system::life(pid).unwrap_or_else(|| Self::by_signal(pid))
+    }
+
+    /// As far as an empty signal tells.
+    fn by_signal(pid: u32) -> Self {
         // 0 would be the group of this process.
         let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return Self::Gone };
         if matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)) { Self::Gone } else { Self::Hidden }
-    }
-
-    /// Field 22 of `stat` (proc(5)); the third for the dead, of whom no thread is left (the 20th).
-    fn read(stat: &str) -> Option<Self> {
-        // The name of the program comes second, in parentheses, and may hold anything.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        let state = fields.next()?;
-        let threads: u64 = fields.nth(16)?.parse().ok()?;
-        // Where the first thread has ended and others have not, the process lives.
-        if matches!(state, "Z" | "X") && threads <= 1 {
-            return Some(Self::Gone);
-        }
-        fields.nth(1)?.parse().ok().map(Self::Since)
     }
 
     /// Whether it may be one that was started then.
@@ -234,18 +196,11 @@ impl Life {
     }
 }
 
-/// What a process runs: the name of its file or, where that is not for us to see, its short name.
-pub(crate) fn program(pid: u32) -> String {
-    let file = fs::read_link(format!("/proc/{pid}/exe"));
-    let name = file.ok().as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    name.or_else(|| fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim().to_owned()))
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg_attr(lockutils_portable, ignore = "starts are not known there")]
     #[test]
     fn a_process_is_seen_as_it_is() {
         let Life::Since(started) = Life::of(std::process::id()) else { panic!("this one lives") };
@@ -255,20 +210,6 @@ mod tests {
         for none in [0, 0x7fff_ffff, u32::MAX] {
             assert_eq!(Life::of(none), Life::Gone);
         }
-    }
-
-    #[test]
-    fn names_of_programs_hide_nothing() {
-        let rest = "1 ".repeat(18) + "77 0";
-        assert_eq!(Life::read(&format!("1 (a) S b) (c)) S {rest}")), Some(Life::Since(77)));
-        assert_eq!(Life::read(&format!("1 (a) S) Z {rest}")), Some(Life::Gone));
-        let threads = "1 ".repeat(16) + "2 1 77 0";
-        assert_eq!(
-            Life::read(&format!("1 (a) Z {threads}")),
-            Some(Life::Since(77)),
-            "its first thread has ended"
-        );
-        assert_eq!(Life::read("1 (a"), None);
     }
 
     #[test]

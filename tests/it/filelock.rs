@@ -122,6 +122,10 @@ fn calls(test: &str, busy: bool) -> String {
     fs::read_to_string(log).expect("a log")
 }
 
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "it counts, kills at or lets fail calls by name, and those are others there"
+)]
 #[test]
 fn contender_does_not_fchmod() {
     let log = calls("contender_does_not_fchmod", true);
@@ -244,6 +248,10 @@ fn singleton_deleted_when_no_external_references_exist() {
 
 /// Upstream keeps the lock when the kernel refuses to unlock. Here the file is closed, which lets go too, and
 /// the error is told; dropping the guard does the same without it.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "it counts, kills at or lets fail calls by name, and those are others there"
+)]
 #[test]
 fn release_keeps_lock_held_when_unlock_fails() {
     for (call, when) in [("flock", "2"), ("fcntl", "3")] {

@@ -12,7 +12,10 @@ mod mixed_fleet;
 mod names;
 mod oslo;
 mod peers;
+// The portable path has no pid files.
+#[cfg(not(lockutils_portable))]
 mod pid_files;
+mod portable;
 mod processes;
 mod scale;
 mod semantics;

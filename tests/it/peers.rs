@@ -112,7 +112,8 @@ fn a_peer_waits_for_us() {
 /// A peer that dies with the lock leaves it free.
 #[test]
 fn a_killed_peer_leaves_the_lock_free() {
-    for peer in [Peer::alone("oslo"), Peer::alone("filelock"), Peer::alone("std")] {
+    let peers = [Peer::alone("oslo"), Peer::alone("filelock"), Peer::alone("std")];
+    for peer in peers.into_iter().filter(|peer| Peer::ALL.contains(peer)) {
         let place = Place::new("a_killed_peer_leaves_the_lock_free");
         let mut holder = peer.holder(&place.file("job"));
         let mut waiter = place.waiter("job", &[]);
@@ -122,6 +123,7 @@ fn a_killed_peer_leaves_the_lock_free() {
 }
 
 /// The table has every library of `tests/install`, and both ways of those that share.
+#[cfg_attr(lockutils_portable, ignore = "it takes no record locks there, which are all that some peers know")]
 #[test]
 fn the_table_is_complete() {
     let has = |kind, shared| Peer::ALL.contains(&Peer { kind, shared });

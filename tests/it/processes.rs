@@ -7,15 +7,21 @@ mod crafted;
 mod death;
 mod directory;
 mod end;
+// The portable path makes other calls than those that fail here, by their names.
+#[cfg(not(lockutils_portable))]
 mod errno;
 mod filesystems;
 mod fork;
 mod limits;
 mod order;
 mod paths;
+// The portable path has no semaphores between processes.
+#[cfg(not(lockutils_portable))]
 mod permits;
 mod points;
 mod record;
+// As `errno`.
+#[cfg(not(lockutils_portable))]
 mod refusals;
 mod remove;
 mod several;

@@ -16,7 +16,18 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Every one of them. The portable path knows one kind of lock, and so none of those that know the other.
+    #[cfg(lockutils_portable)]
+    pub const ALL: [Self; 5] = [
+        Self::alone("filelock"),
+        Self::alone("flock(1)"),
+        Self::shared("flock(1)"),
+        Self::alone("std"),
+        Self::shared("std"),
+    ];
+
     /// Every one of them.
+    #[cfg(not(lockutils_portable))]
     pub const ALL: [Self; 11] = [
         Self::alone("oslo"),
         Self::alone("fasteners"),
@@ -30,6 +41,9 @@ impl Peer {
         Self::alone("lockf"),
         Self::shared("lockf"),
     ];
+
+    /// One of which nobody can say which process it is.
+    pub const NAMELESS: Self = Self::alone(if cfg!(lockutils_portable) { "std" } else { "ofd" });
 
     /// One that excludes all others.
     pub const fn alone(kind: &'static str) -> Self {

@@ -4,7 +4,6 @@ use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,11 +13,13 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 use parking_lot::Mutex;
 
-use super::file::{self, FileId, Purpose, Seen, Step, Unopened, Want};
+use super::file::{self, FileId, Handle, Purpose, Step, Unopened, Want};
 use super::filesystem::{self, Rules};
 use super::queue;
+#[cfg(not(lockutils_portable))]
 use super::range::{self, Range};
 use super::record::{self, Content, Record, Taker};
+#[cfg(not(lockutils_portable))]
 use super::wait::Errand;
 use super::{Mechanism, Sharing};
 use crate::error::{Error, Kind};
@@ -26,6 +27,7 @@ use crate::process::ProcessId;
 use crate::token;
 
 /// How often one looks whether the first token may be written.
+#[cfg(not(lockutils_portable))]
 const ATTEMPTS_AT_TOKEN: u32 = 200;
 /// How often a directory that vanishes is made again before that is an error.
 const ATTEMPTS: u32 = 3;
@@ -37,15 +39,23 @@ pub(crate) struct Directory {
     /// The mode of new files.
     mode: u32,
     rules: Rules,
-    opened: Mutex<Option<(Arc<OwnedFd>, FileId)>>,
+    opened: Mutex<Option<(Arc<Handle>, FileId)>>,
     /// Errands whose waits were given up while their threads were in the kernel: one for a name and a way to
     /// share.
+    #[cfg(not(lockutils_portable))]
     pub(super) abandoned: Mutex<Vec<Arc<Errand>>>,
 }
 
 impl Directory {
     pub(crate) fn new(path: PathBuf, mode: u32, rules: Rules) -> Self {
-        Self { path, mode, rules, opened: Mutex::new(None), abandoned: Mutex::new(Vec::new()) }
+        Self {
+            path,
+            mode,
+            rules,
+            opened: Mutex::new(None),
+            #[cfg(not(lockutils_portable))]
+            abandoned: Mutex::new(Vec::new()),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -53,6 +63,7 @@ impl Directory {
     }
 
     /// The mode of new files.
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
     pub(super) fn mode(&self) -> u32 {
         self.mode
     }
@@ -62,7 +73,7 @@ impl Directory {
     }
 
     /// The open directory; its caller must not keep it longer than one step.
-    pub(super) fn descriptor(&self) -> Result<(Arc<OwnedFd>, FileId), Error> {
+    pub(super) fn descriptor(&self) -> Result<(Arc<Handle>, FileId), Error> {
         let mut opened = self.opened.lock();
         if let Some((descriptor, id)) = &*opened {
             return Ok((Arc::clone(descriptor), *id));
@@ -74,11 +85,11 @@ impl Directory {
     }
 
     /// The same, but a missing directory is not made.
-    fn existing_descriptor(&self) -> Result<Option<(Arc<OwnedFd>, FileId)>, Error> {
+    fn existing_descriptor(&self) -> Result<Option<(Arc<Handle>, FileId)>, Error> {
         if FileId::is_missing(&self.path) { Ok(None) } else { self.descriptor().map(Some) }
     }
 
-    fn open(&self) -> Result<(OwnedFd, FileId), Error> {
+    fn open(&self) -> Result<(Handle, FileId), Error> {
         let opened = match file::open_directory(&self.path) {
             Err(Errno::ENOENT) => {
                 let made = file::make_directory(&self.path);
@@ -93,7 +104,7 @@ impl Directory {
     }
 
     /// The directory at the path is not the one that was opened, or may not be: open it anew.
-    fn forget(&self, descriptor: &Arc<OwnedFd>) {
+    fn forget(&self, descriptor: &Arc<Handle>) {
         let mut opened = self.opened.lock();
         if opened.as_ref().is_some_and(|(there, _)| Arc::ptr_eq(there, descriptor)) {
             *opened = None;
@@ -105,7 +116,7 @@ impl Directory {
         let path = self.path.join(name);
         for _ in 0..ATTEMPTS {
             let (directory, _) = self.descriptor()?;
-            match file::open(directory.as_fd(), name, self.mode, waits) {
+            match file::open(&directory, name, self.mode, waits) {
                 Ok((file, id)) => return Ok(Some(Opened::new(file, id, path))),
                 Err(Unopened::Leased) => return Ok(None),
                 Err(Unopened::NotAFile(what)) => return Err(Kind::NotAFile { path, what }.into()),
@@ -131,7 +142,7 @@ impl Directory {
     pub(super) fn open_existing(&self, name: &str, purpose: Purpose) -> Result<Existing, Error> {
         let path = self.path.join(name);
         let Some((directory, _)) = self.existing_descriptor()? else { return Ok(Existing::Missing) };
-        match file::open_existing(directory.as_fd(), name, purpose) {
+        match file::open_existing(&directory, name, purpose) {
             Ok((file, id)) => Ok(Existing::Open(Opened::new(file, id, path))),
             Err(Unopened::Failed(Errno::ENOENT)) => Ok(Existing::Missing),
             Err(Unopened::Leased) => Ok(Existing::Leased),
@@ -197,6 +208,7 @@ impl Opened {
         Self { file, place, process: ProcessId::current() }
     }
 
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "whoever waits looks at the path itself"))]
     pub(super) fn place(&self) -> &Arc<Place> {
         &self.place
     }
@@ -237,11 +249,6 @@ impl Opened {
     /// Waits in the kernel. `false`: it is not `wanted` any more, and not held.
     pub(super) fn lock(&self, want: Want, wanted: impl Fn(Step) -> bool) -> Result<bool, Error> {
         file::lock(&self.file, want, wanted).map_err(|error| Error::io_at("lock", self.path(), error))
-    }
-
-    /// Another descriptor of the same open file: what is locked through one is locked through both.
-    pub(super) fn another(&self) -> Option<File> {
-        self.file.try_clone().ok()
     }
 
     pub(super) fn share(&self) -> Result<(), Error> {
@@ -302,6 +309,7 @@ impl Opened {
 
     /// One after the other, so that the first one writes and the others read. Those who share the whole file and know
     /// nothing of tokens are not waited for: then everybody's own clock has to do.
+    #[cfg(not(lockutils_portable))]
     fn first_token(&self) -> io::Result<Option<u64>> {
         for _ in 0..ATTEMPTS_AT_TOKEN {
             if range::try_lock(&self.file, Range::TOKEN, Sharing::Alone)? {
@@ -320,14 +328,10 @@ impl Opened {
         self.token()
     }
 
-    /// Wakes those who watch the file, after something in it was let go: writes the last byte of the record, which is
-    /// always the same. A file that is not ours is opened and closed, which they see too.
-    pub(super) fn ring(&self) {
-        let is_record = matches!(self.token(), Ok(Some(_)))
-            && file::length(&self.file).is_ok_and(|length| length >= record::LENGTH as u64);
-        if !is_record || file::write_at(&self.file, b"\n", record::LENGTH - 1).is_err() {
-            let _ = File::open(&self.place.path);
-        }
+    /// That of the file, which is the same for all as long as nobody writes, and whoever writes has a larger one.
+    #[cfg(lockutils_portable)]
+    fn first_token(&self) -> io::Result<Option<u64>> {
+        file::changed(&self.file).map(Some)
     }
 
     /// Draws the next token and writes who has the lock. The caller has it alone. The content of others is left
@@ -367,9 +371,8 @@ impl Opened {
         Ok(Record::parse(&buffer[..length]))
     }
 
-    /// The processes that the kernel says have the file, in whatever way.
-    pub(super) fn seen(&self) -> io::Result<Vec<Seen>> {
-        file::seen(self.place.id)
+    pub(super) fn id(&self) -> FileId {
+        self.place.id
     }
 
     pub(super) fn file(&self) -> &File {

@@ -9,7 +9,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
 use fs4::{FileExt, TryLockError};
@@ -17,11 +17,15 @@ use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, FcntlArg, OFlag};
 use nix::libc;
 use nix::sys::stat::{self, FchmodatFlags, FileStat, Mode as Permissions, SFlag};
+use nix::sys::statfs::fstatfs;
 use nix::unistd::{linkat, mkdir};
 
 use super::Sharing;
 use super::queue::{self, Place};
 use super::range::{self, Range};
+
+/// An open directory.
+pub(super) type Handle = OwnedFd;
 
 /// Which file: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +67,7 @@ const FLAGS: OFlag = OFlag::O_RDWR.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLL
 /// Opens the lock file `name` in `directory`, and makes it with `mode` if it is missing.
 /// With `waits`, a cleaner that has its lease on the file is waited for.
 pub(super) fn open(
-    directory: BorrowedFd<'_>,
+    directory: &Handle,
     name: &str,
     mode: u32,
     waits: bool,
@@ -85,7 +89,7 @@ pub(super) fn open(
 
 /// Makes the file with exactly this mode, whatever the umask, and never lets anybody see it with another: it
 /// gets its name last.
-fn make(directory: BorrowedFd<'_>, name: &str, permissions: Permissions) -> nix::Result<()> {
+fn make(directory: &Handle, name: &str, permissions: Permissions) -> nix::Result<()> {
     let nameless = FLAGS.difference(OFlag::O_NOFOLLOW) | OFlag::O_TMPFILE;
     let made = retried(|| fcntl::openat(directory, ".", nameless, permissions)).and_then(|descriptor| {
         stat::fchmod(&descriptor, permissions)?;
@@ -100,7 +104,7 @@ fn make(directory: BorrowedFd<'_>, name: &str, permissions: Permissions) -> nix:
 }
 
 /// The same where a file cannot be made without a name: for a moment the umask shows.
-fn make_named(directory: BorrowedFd<'_>, name: &str, permissions: Permissions) -> nix::Result<()> {
+fn make_named(directory: &Handle, name: &str, permissions: Permissions) -> nix::Result<()> {
     let flags = FLAGS | OFlag::O_CREAT | OFlag::O_EXCL;
     let descriptor = retried(|| fcntl::openat(directory, name, flags, permissions))?;
     stat::fchmod(&descriptor, permissions)
@@ -116,7 +120,7 @@ pub(super) enum Purpose {
 
 /// Opens the lock file `name` in `directory` if there is one.
 pub(super) fn open_existing(
-    directory: BorrowedFd<'_>,
+    directory: &Handle,
     name: &str,
     purpose: Purpose,
 ) -> Result<(File, FileId), Unopened> {
@@ -405,12 +409,27 @@ fn flock(file: &File, sharing: Sharing) -> io::Result<()> {
 }
 
 /// Opens a directory for `open`.
-pub(super) fn open_directory(path: &std::path::Path) -> nix::Result<(OwnedFd, FileId)> {
+pub(super) fn open_directory(path: &std::path::Path) -> nix::Result<(Handle, FileId)> {
     // To make and open files in it, nobody needs to be able to list it.
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_PATH;
     let descriptor = above_stdio(retried(|| fcntl::open(path, flags, Permissions::empty()))?)?;
     let id = stat::fstat(descriptor.as_fd())?.into();
     Ok((descriptor, id))
+}
+
+/// Who may do what in a directory.
+pub(super) fn mode(directory: &Handle) -> nix::Result<libc::mode_t> {
+    stat::fstat(directory).map(|stat| stat.st_mode)
+}
+
+/// The number of the kind of its file system, as in statfs(2).
+pub(super) fn filesystem(directory: &Handle) -> nix::Result<Option<i64>> {
+    fstatfs(directory).map(|found| Some(wide(found.filesystem_type().0)))
+}
+
+/// Its type is another with other C libraries.
+fn wide(number: impl Into<i64>) -> i64 {
+    number.into()
 }
 
 /// Makes a directory, and those above it, for its owner alone, whatever the umask.

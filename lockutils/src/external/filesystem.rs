@@ -1,14 +1,12 @@
 //! What a lock directory must be like: on a file system that keeps locks, and not open to everybody.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::libc::S_ISVTX;
-use nix::sys::stat::fstat;
-use nix::sys::statfs::fstatfs;
 
 use super::Mechanism;
+use super::file::{self, Handle};
 use crate::error::{Error, Kind};
 use crate::trace;
 
@@ -30,6 +28,8 @@ use crate::trace;
 /// With [`Mechanism::Pid`](crate::Mechanism::Pid), which needs no locks of the file system, the rule is to allow all.
 ///
 /// An overlay file system counts as local. A file and the same file in one of its layers are two, and exclude nobody.
+///
+/// The portable path knows no kinds: there everything is allowed.
 ///
 /// Sources: statfs(2), nfs(5), mount.cifs(8), `fs/afs/flock.c` and `fs/fuse/file.c` of Linux.
 ///
@@ -66,16 +66,17 @@ struct Network {
 }
 
 /// Checks a directory that has just been opened.
-pub(super) fn check(directory: &OwnedFd, path: &Path, rules: Rules) -> Result<(), Error> {
+pub(super) fn check(directory: &Handle, path: &Path, rules: Rules) -> Result<(), Error> {
     let failed = |errno| Error::io_at("look at the lock directory", path, errno);
-    let mode = fstat(directory).map_err(failed)?.st_mode;
+    let mode = file::mode(directory).map_err(failed)?;
     if !rules.insecure && mode & 0o002 != 0 && mode & S_ISVTX == 0 {
         return Err(Kind::Insecure { path: path.to_owned() }.into());
     }
-    let magic = match fstatfs(directory) {
-        Ok(found) => found.filesystem_type().0,
-        // A sandbox may not let us ask. The locks themselves tell then.
-        Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => return Ok(()),
+    let magic = match file::filesystem(directory) {
+        Ok(Some(magic)) => magic,
+        // There are no such numbers in the portable path, and a sandbox may not let us ask. The locks themselves tell
+        // then.
+        Ok(None) | Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => return Ok(()),
         Err(errno) => return Err(failed(errno)),
     };
     let Some(network) = network(magic) else { return Ok(()) };
@@ -95,9 +96,9 @@ pub(super) fn check(directory: &OwnedFd, path: &Path, rules: Rules) -> Result<()
 }
 
 /// The numbers are those of statfs(2).
-fn network(magic: impl Into<i64>) -> Option<Network> {
+fn network(magic: i64) -> Option<Network> {
     use Policy::{Refuse, Warn};
-    let (name, rule, why) = match magic.into() & 0xffff_ffff {
+    let (name, rule, why) = match magic & 0xffff_ffff {
         0x6969 => ("NFS", Warn, "its server decides whether locks are kept"),
         0x6573_5546 => ("FUSE", Warn, "its driver decides whether locks are kept"),
         0x0102_1997 => ("9p", Warn, "its server decides whether locks are kept"),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::directory::{Existing, Opened};
-use super::file::Purpose;
+use super::file::{self, Purpose};
 use super::range::{self, Range};
 use super::record::Record;
 use super::{Directory, Mechanism, Sharing};
@@ -56,7 +56,8 @@ impl Claims {
     fn on(opened: &Opened) -> Result<Option<Self>, Error> {
         let failed = |error| Error::io_at("look at lock file", opened.path(), error);
         let conflict = range::conflict(opened.file(), Range::LOCK, Sharing::Alone).map_err(failed)?;
-        let seen = opened.seen().map_err(|error| Error::io_at("read", Path::new("/proc/locks"), error))?;
+        let seen =
+            file::seen(opened.id()).map_err(|error| Error::io_at("read", Path::new("/proc/locks"), error))?;
         if conflict.is_none() && !seen.iter().any(|seen| seen.is_flock) {
             return Ok(None);
         }

@@ -84,12 +84,15 @@ pub(crate) enum OuterLock {
 }
 
 impl OuterLock {
-    pub(crate) fn new(directory: &Arc<Directory>, name: &str) -> Self {
+    /// # Errors
+    ///
+    /// [`Error::is_unsupported`] where the system has no such mechanism.
+    pub(crate) fn new(directory: &Arc<Directory>, name: &str) -> Result<Self, Error> {
         let shared = Arc::clone(directory);
-        match directory.mechanism() {
+        Ok(match directory.mechanism() {
             Mechanism::Kernel => Self::Kernel(LockFile::new(shared, name)),
-            Mechanism::Pid => Self::Pid(PidLock::new(shared, name)),
-        }
+            Mechanism::Pid => Self::Pid(PidLock::new(shared, name)?),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -15,11 +15,14 @@
 //! lock; and the first one [watches](super::watch) the file: who lets a permit go writes one byte, and the
 //! kernel tells when somebody closes the file or dies.
 
+use std::fs::File;
+
 use super::directory::Opened;
 use super::file::{self, Want};
+pub(crate) use super::range::MOST_PERMITS;
 use super::range::{self, Range};
 use super::watch::{Signs, Watched};
-use super::{LockFile, Sharing, State, Turn, wait};
+use super::{LockFile, Sharing, State, Turn, record, wait};
 use crate::error::{Error, Kind};
 
 /// A permit that is held, by its number.
@@ -156,6 +159,18 @@ impl State {
             opened.ring();
         }
         unlocked
+    }
+}
+
+impl Opened {
+    /// Wakes those who watch the file, after something in it was let go: writes the last byte of the record, which is
+    /// always the same. A file that is not ours is opened and closed, which they see too.
+    fn ring(&self) {
+        let is_record = matches!(self.is_ours(), Ok(true))
+            && file::length(self.file()).is_ok_and(|length| length >= record::LENGTH as u64);
+        if !is_record || file::write_at(self.file(), b"\n", record::LENGTH - 1).is_err() {
+            let _ = File::open(self.path());
+        }
     }
 }
 

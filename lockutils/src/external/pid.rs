@@ -82,10 +82,11 @@ fn is_missing(error: &Error) -> bool {
 }
 
 impl PidLock {
-    pub(super) fn new(directory: Arc<Directory>, name: &str) -> Self {
+    #[expect(clippy::unnecessary_wraps, reason = "not every system has them")]
+    pub(super) fn new(directory: Arc<Directory>, name: &str) -> Result<Self, Error> {
         let path = directory.path().join(name);
         let at = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
-        Self { directory, name: name.into(), path, at, state: Mutex::default() }
+        Ok(Self { directory, name: name.into(), path, at, state: Mutex::default() })
     }
 
     pub(super) fn path(&self) -> &Path {

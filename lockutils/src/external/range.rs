@@ -22,6 +22,15 @@ use nix::libc;
 use super::Sharing;
 use super::file::retried;
 
+impl Sharing {
+    fn record(self) -> libc::c_int {
+        match self {
+            Self::Alone => libc::F_WRLCK,
+            Self::Shared => libc::F_RDLCK,
+        }
+    }
+}
+
 /// How many permits a semaphore may have.
 pub(crate) const MOST_PERMITS: u32 = 1 << 20;
 

@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -21,14 +20,13 @@ use std::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
 use parking_lot::{Condvar, Mutex};
 
 use super::file::{Step, Want};
 use super::queue::{self, Place};
+use super::thread::{start, wake};
 use super::{Directory, LockFile, Opened, file};
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
@@ -39,7 +37,6 @@ const MOST: usize = 64;
 const EVERY: Duration = Duration::from_millis(20);
 /// How long a thread without an errand stays.
 const IDLE: Duration = Duration::from_secs(5);
-const STACK: usize = 128 * 1024;
 
 /// Waits for the file of `lock`. Says whether its path has been looked at since the lock was taken. `None`: look again
 /// yourself.
@@ -161,7 +158,8 @@ impl Errand {
     /// leaves the place, and otherwise the thread does so itself.
     fn is_wanted(&self, opened: &Opened, step: Step) -> bool {
         if let Step::Queue(place) = step {
-            *self.queued.lock() = opened.another().map(|file| (file, place));
+            // What is locked through one descriptor of an open file is locked through all.
+            *self.queued.lock() = opened.file().try_clone().ok().map(|file| (file, place));
         }
         let mut course = self.course.lock();
         let wanted = matches!(course.progress, Progress::Wanted(_));
@@ -375,7 +373,7 @@ impl Pool {
 
     fn keep_ticking(&self) {
         loop {
-            thread::sleep(EVERY);
+            std::thread::sleep(EVERY);
             let wakers = {
                 let mut state = self.state.lock();
                 state.ticking = !state.ticked.is_empty();
@@ -387,21 +385,6 @@ impl Pool {
             wakers.into_iter().for_each(wake);
         }
     }
-}
-
-/// Wakes on a thread of ours. It goes on for the others when the code of the user panics.
-pub(super) fn wake(waker: Waker) {
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
-}
-
-/// Starts a thread that no signal of the program is delivered to.
-pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let quiet = move || {
-        // Concerns this thread alone. Should it fail, interrupted calls are repeated anyway.
-        let _ = SigSet::all().thread_block();
-        work();
-    };
-    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(quiet).map(drop)
 }
 
 /// Ready at the first tick after `end`: a timer for those who have no better one.

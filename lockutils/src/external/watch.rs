@@ -22,7 +22,8 @@ use nix::sys::time::TimeSpec;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::wait::{start, tick, wake};
+use super::thread::{start, wake};
+use super::wait::tick;
 use crate::error::Error;
 use crate::process::PerProcess;
 

@@ -127,7 +127,8 @@ impl Lock {
             return Err(Kind::NoLockPath { name: cell.name().to_owned() }.into());
         };
         self.check_mechanism(cell, directory.mechanism())?;
-        Ok(Some(cell.file().get_or_init(|| Box::new(OuterLock::new(directory, cell.name())))))
+        let made = || OuterLock::new(directory, cell.name()).map(Box::new);
+        cell.file().get_or_try_init(made).map(|file| Some(&**file))
     }
 
     fn check_mechanism(&self, cell: &Cell, mechanism: Mechanism) -> Result<(), Error> {

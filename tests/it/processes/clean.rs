@@ -8,6 +8,10 @@ use lockutils_tests::{Child, Place, python};
 
 /// One directory with a file of every kind: each stands in the report where it belongs, and only the unused
 /// ones are gone.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there are no leases there that tell whether somebody has the file open"
+)]
 #[test]
 fn every_file_is_reported_once() {
     let place = Place::new("every_file_is_reported_once");

@@ -33,6 +33,10 @@ fn kill_9_wakes_whoever_waits() {
 }
 
 /// Each of several waiters gets its turn when the one before it is killed with the lock.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there is no queue between processes there: whoever looks first comes first"
+)]
 #[test]
 fn a_chain_of_killed_holders() {
     let place = Place::new("a_chain_of_killed_holders");
@@ -136,6 +140,10 @@ fn a_kill_at_any_system_call_leaves_nothing() {
 
 /// The same for the removal of a lock file: whoever comes next has one lock with all others, and can remove
 /// the file.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "it counts, kills at or lets fail calls by name, and those are others there"
+)]
 #[test]
 fn a_remover_that_is_killed_splits_nothing() {
     let kills = killed_at_every_call(
@@ -155,6 +163,10 @@ fn a_remover_that_is_killed_splits_nothing() {
 }
 
 /// What a remover that was killed has put aside is gone after the next clean-up.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "it counts, kills at or lets fail calls by name, and those are others there"
+)]
 #[test]
 fn what_a_killed_remover_left_is_cleaned_up() {
     let place = Place::new("what_a_killed_remover_left_is_cleaned_up");

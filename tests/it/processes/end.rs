@@ -78,6 +78,10 @@ fn a_forgotten_guard_holds_until_its_process_ends() {
 
 /// A guard that is dropped by a panic lets go, also when the kernel refuses to unlock: no second panic ends the
 /// process.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "it counts, kills at or lets fail calls by name, and those are others there"
+)]
 #[test]
 fn a_panic_with_a_kernel_that_refuses_to_unlock() {
     // The first calls take the lock.

@@ -30,6 +30,7 @@ fn a_parent_lets_go_although_its_child_lives() {
 
 /// A parent that is killed lets go of nothing itself: the child has the open file too, and the lock is free when it
 /// has ended.
+#[cfg_attr(lockutils_portable, ignore = "no list of the kernel names a holder there: the record alone does")]
 #[test]
 fn a_child_keeps_the_lock_of_a_killed_parent() {
     let place = Place::new("a_child_keeps_the_lock_of_a_killed_parent");
@@ -46,6 +47,7 @@ fn a_child_keeps_the_lock_of_a_killed_parent() {
 }
 
 /// The threads that wait for the parent do not exist in the child; it starts its own.
+#[cfg_attr(lockutils_portable, ignore = "a wait that is given up there is over, and leaves nothing to count")]
 #[test]
 fn a_child_waits_with_threads_of_its_own() {
     let place = Place::new("a_child_waits_with_threads_of_its_own");
@@ -85,6 +87,10 @@ fn a_child_that_downgrades_changes_nothing() {
 }
 
 /// A wait that the child drops is its copy: the parent's keeps its place, so that no reader passes it.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there is no queue between processes there: whoever looks first comes first"
+)]
 #[test]
 fn a_child_that_gives_a_wait_up_takes_no_place_away() {
     let place = Place::new("a_child_that_gives_a_wait_up_takes_no_place_away");
@@ -104,6 +110,7 @@ fn a_child_that_gives_a_wait_up_takes_no_place_away() {
 }
 
 /// The lock has come, and nobody has looked: it is the parent's all the same.
+#[cfg_attr(lockutils_portable, ignore = "a lock there comes to nobody who does not look")]
 #[test]
 fn a_child_that_drops_an_unseen_lock_takes_nothing_away() {
     let place = Place::new("a_child_that_drops_an_unseen_lock_takes_nothing_away");

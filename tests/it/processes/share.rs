@@ -66,6 +66,10 @@ fn a_downgraded_lock_shares_with_other_processes() {
 
 /// Two processes that read by turns, so that there is always one inside, do not keep a writer out for ever:
 /// sooner or later the next reader has to wait behind it.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there is no queue between processes there: whoever looks first comes first"
+)]
 #[test]
 fn readers_of_other_processes_do_not_starve_a_writer() {
     for words in [&[][..], &["timeout=25000"], &["async"]] {

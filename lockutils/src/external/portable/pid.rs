@@ -1,0 +1,81 @@
+//! Pid files need more of the system than there is here: which of its processes live, and who closes a file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::remove::Removal;
+use super::{Directory, Taker};
+use crate::error::{Error, Kind};
+use crate::holder::Holder;
+use crate::limit::{Ended, Limit};
+
+/// There is none: who configures them gets an error before one is made.
+pub(crate) enum PidLock {}
+
+impl PidLock {
+    pub(super) fn new(_: Arc<Directory>, name: &str) -> Result<Self, Error> {
+        Err(none(name))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match *self {}
+    }
+
+    pub(super) fn try_acquire(&self, _: &Taker) -> Result<bool, Error> {
+        match *self {}
+    }
+
+    pub(super) fn wait(&self, _: &Limit<'_>, _: &Taker) -> Result<Result<(), Ended>, Error> {
+        match *self {}
+    }
+
+    #[expect(clippy::unused_async, reason = "elsewhere it waits")]
+    pub(super) async fn wait_async(&self, _: &Taker) -> Result<(), Error> {
+        match *self {}
+    }
+
+    pub(super) fn release(&self) -> Result<(), Error> {
+        match *self {}
+    }
+
+    pub(super) fn token(&self) -> u64 {
+        match *self {}
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn reenter(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn is_current(&self) -> Result<bool, Error> {
+        match *self {}
+    }
+
+    pub(super) fn remove(&self) -> Result<Removal, Error> {
+        match *self {}
+    }
+}
+
+#[expect(clippy::unused_self, reason = "elsewhere it is asked")]
+impl Directory {
+    pub(super) fn is_pid_locked(&self, name: &str) -> Result<bool, Error> {
+        Err(none(name))
+    }
+
+    pub(super) fn pid_holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
+        Err(none(name))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+    pub(super) fn sweep_pid_files(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn none(name: &str) -> Error {
+    let (what, instead) = ("there are no pid files on this system", "configure `mechanism = \"kernel\"`");
+    Kind::Unsupported { name: name.to_owned(), what, instead }.into()
+}
