@@ -6,7 +6,7 @@ use std::path::Path;
 use lockutils::testing::{LockFixture, TempLocks};
 use lockutils::{
     Cancel, Cleaned, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard, Locks,
-    Policy, Reentrant, ReentrantGuard, Removal, synchronized,
+    Mechanism, Policy, Reentrant, ReentrantGuard, Removal, synchronized,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -33,6 +33,7 @@ table! {
     LockGuard: Send Sync Unpin, not Clone Copy;
     Locks: Send Sync Unpin Clone;
     Policy: Send Sync Unpin Copy;
+    Mechanism: Send Sync Unpin Copy;
     Reentrant: Send Sync Unpin Clone;
     ReentrantGuard: Unpin, not Send Sync Clone Copy;
     Removal: Send Sync Unpin Copy;

@@ -313,6 +313,7 @@ fn the_holder_of_a_file_that_may_only_be_read() {
 }
 
 /// Those who ask disturb neither those who have the lock nor those who want it.
+#[cfg_attr(lockutils_portable, ignore = "who asks there has the lock for some microseconds")]
 #[test]
 fn asking_takes_nothing() {
     let place = Place::new("asking_takes_nothing");
@@ -325,10 +326,12 @@ fn asking_takes_nothing() {
             }
         });
         let mut actor = place.actor("job", &[]);
-        for _ in 0..300 {
-            assert!(actor.try_take(), "somebody else has it");
+        let mut undisturbed = 0;
+        while undisturbed < 300 && actor.try_take() {
             actor.release();
+            undisturbed += 1;
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(undisturbed, 300, "somebody else had it then");
     });
 }
