@@ -125,7 +125,7 @@ impl Content {
                 && digits[..20].iter().all(u8::is_ascii_digit)
         });
         rest.map_or(Self::Foreign, |rest| Self::Ours {
-            token: token(rest).unwrap_or(0),
+            token: number(&rest[STATE..][..20]).unwrap_or(0),
             is_held: rest.starts_with(b"held"),
         })
     }
@@ -139,7 +139,11 @@ const TOKEN: usize = MAGIC.len() + STATE;
 /// The token of a first line whose beginning has been read.
 fn token(rest: &[u8]) -> Option<u64> {
     let line = rest.split(|byte| *byte == b'\n').next()?;
-    str::from_utf8(line).ok()?.split_once("token=")?.1.trim().parse().ok().filter(|token| *token <= LARGEST)
+    number(str::from_utf8(line).ok()?.split_once("token=")?.1.trim().as_bytes())
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    str::from_utf8(digits).ok()?.parse().ok().filter(|token| *token <= LARGEST)
 }
 
 /// A record that is written but for what is known only when the lock is there: so that who has just been woken need not
