@@ -54,6 +54,7 @@ pub use self::mechanism::Mechanism;
 pub(crate) use self::mechanism::OuterLock;
 pub(crate) use self::permits::MOST_PERMITS;
 use self::permits::Permit;
+use self::record::Content;
 pub(crate) use self::record::{Record, Taker};
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
@@ -84,6 +85,14 @@ impl Share {
     fn lock(self) -> Option<Sharing> {
         if let Self::Lock(sharing) = self { Some(sharing) } else { None }
     }
+}
+
+/// What has been looked at since a file was locked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looked {
+    /// The path leads to it.
+    is_current: bool,
+    content: Option<Content>,
 }
 
 /// The lock file of one identity, in this process.
@@ -195,7 +204,7 @@ impl LockFile {
         while !self.joins(sharing) {
             let opened = self.open_for_waiting()?;
             opened.lock(Want::Lock(sharing), |_| true)?;
-            if self.adopt(opened, sharing, false, taker)? {
+            if self.adopt(opened, sharing, Looked::default(), taker)? {
                 break;
             }
         }
@@ -217,7 +226,7 @@ impl LockFile {
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
         while !self.joins(sharing) {
             let free = match wait::run(self, Want::Lock(sharing)).await? {
-                Some((opened, confirmed)) => self.adopt(opened, sharing, confirmed, taker)?,
+                Some((opened, looked)) => self.adopt(opened, sharing, looked, taker)?,
                 None => self.try_lock(sharing, true, taker)?,
             };
             if free {
@@ -233,9 +242,9 @@ impl LockFile {
     }
 
     /// Takes over a descriptor that has been locked. Says whether the path still leads to it, which need not be
-    /// looked at if it is `confirmed`: seen since the lock was taken.
-    fn adopt(&self, opened: Opened, sharing: Sharing, confirmed: bool, taker: &Taker) -> Result<bool, Error> {
-        match if confirmed { Ok(true) } else { opened.is_current() } {
+    /// looked at if that has been `looked` at since the lock was taken.
+    fn adopt(&self, opened: Opened, sharing: Sharing, looked: Looked, taker: &Taker) -> Result<bool, Error> {
+        match if looked.is_current { Ok(true) } else { opened.is_current() } {
             Ok(true) => {}
             Ok(false) => {
                 self.directory.suspect();
@@ -253,7 +262,7 @@ impl LockFile {
         state.opened = Some(opened);
         // Where one has waited, others may.
         state.looked = Coarse::default();
-        state.begin(sharing, taker);
+        state.begin(sharing, taker, looked.content);
         Ok(true)
     }
 
@@ -349,20 +358,20 @@ impl State {
         }
         let locked = opened.try_lock_here(sharing)?;
         if locked == Some(true) {
-            self.begin(sharing, taker);
+            self.begin(sharing, taker, None);
         }
         Ok(locked)
     }
 
-    /// The file has just been locked.
-    fn begin(&mut self, sharing: Sharing, taker: &Taker) {
+    /// The file has just been locked. Its content, if that has been read since.
+    fn begin(&mut self, sharing: Sharing, taker: &Taker, content: Option<Content>) {
         let Some(opened) = &self.opened else { return };
         self.holders += 1;
         if sharing == Sharing::Shared {
             self.token = opened.shared_token();
             return;
         }
-        let (token, noted) = opened.note(taker);
+        let (token, noted) = opened.note(taker, content);
         self.token = token;
         self.is_noted = noted.is_ok();
         if let Err(why) = noted

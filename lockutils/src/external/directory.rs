@@ -272,9 +272,7 @@ impl Opened {
     }
 
     fn content(&self) -> io::Result<Content> {
-        let mut head = [0; record::HEAD];
-        let length = file::read(&self.file, &mut head)?;
-        Ok(Content::of(&head[..length]))
+        record::content(&self.file)
     }
 
     /// The last token that was kept in the file, or 0; `None` if its content is not ours.
@@ -335,15 +333,15 @@ impl Opened {
     }
 
     /// Draws the next token and writes who has the lock. The caller has it alone. The content of others is left
-    /// alone, and so is a file that has another name, under which it may be precious.
-    pub(super) fn note(&self, taker: &Taker) -> (u64, Result<(), Unnoted>) {
-        let stored = self.token();
-        let token =
-            token::next(stored.as_ref().map_or(0, |token| token.map_or(0, |token| token.saturating_add(1))));
-        let noted = match stored {
+    /// alone, and so is a file that has another name, under which it may be precious. `content`, if it has been read.
+    pub(super) fn note(&self, taker: &Taker, content: Option<Content>) -> (u64, Result<(), Unnoted>) {
+        let content = content.map_or_else(|| self.content(), Ok);
+        let last = if let Ok(Content::Ours { token, .. }) = content { token } else { 0 };
+        let token = token::next(last.saturating_add(1));
+        let noted = match content {
             _ if self.place.is_linked.load(Relaxed) => Err(Unnoted::Linked),
-            Ok(None) => Err(Unnoted::Foreign),
-            Ok(Some(_)) => {
+            Ok(Content::Foreign) => Err(Unnoted::Foreign),
+            Ok(Content::Ours { .. }) => {
                 file::write(&self.file, &taker.record(token, SystemTime::now())).map_err(Unnoted::Failed)
             }
             Err(error) => Err(Unnoted::Failed(error)),

@@ -18,13 +18,14 @@
 //! here decides who holds the lock: that is the kernel's. Whatever stands in the file, reading it gives what can
 //! be understood.
 
-use std::io::{Cursor, Write};
+use std::fs::File;
+use std::io::{self, Cursor, Write};
 use std::panic::Location;
 use std::time::SystemTime;
 
 use once_cell::sync::OnceCell;
 
-use super::Sharing;
+use super::{Sharing, file};
 use crate::process::{Identity, PerProcess, ProcessId};
 use crate::token::LARGEST;
 
@@ -129,6 +130,13 @@ impl Content {
             is_held: rest.starts_with(b"held"),
         })
     }
+}
+
+/// What is to be known of a file before something is written into it.
+pub(super) fn content(file: &File) -> io::Result<Content> {
+    let mut head = [0; HEAD];
+    let length = file::read(file, &mut head)?;
+    Ok(Content::of(&head[..length]))
 }
 
 /// How long `held token=` is.

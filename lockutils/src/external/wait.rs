@@ -15,10 +15,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Acquire, Release},
-};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -27,7 +23,7 @@ use parking_lot::{Condvar, Mutex};
 use super::file::{Step, Want};
 use super::queue::{self, Place};
 use super::thread::{start, wake};
-use super::{Directory, LockFile, Opened, file};
+use super::{Directory, LockFile, Looked, Opened, file, record};
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
 
@@ -38,9 +34,9 @@ const EVERY: Duration = Duration::from_millis(20);
 /// How long a thread without an errand stays.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Waits for the file of `lock`. Says whether its path has been looked at since the lock was taken. `None`: look again
+/// Waits for the file of `lock`. Says what has been looked at since the lock was taken. `None`: look again
 /// yourself.
-pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, bool)>, Error> {
+pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, Looked)>, Error> {
     let errand = if let Some(errand) = Errand::abandoned(lock, want) {
         errand
     } else {
@@ -70,8 +66,8 @@ pub(super) struct Errand {
     /// Whose thread it is: it does not live on in a forked child.
     process: ProcessId,
     course: Mutex<Course>,
-    /// The path has led to the file since it was locked.
-    confirmed: AtomicBool,
+    /// What the thread has seen since it got the lock, if the path leads to the file.
+    looked: Mutex<Looked>,
     /// Another descriptor of the file on which the thread waits, and its place there, for who gives the wait up.
     queued: Mutex<Option<(File, Place)>>,
 }
@@ -105,7 +101,7 @@ impl Errand {
             kept: Mutex::new(if matches!(want, Want::Lock(_)) { lock.take_kept() } else { None }),
             process: ProcessId::current(),
             course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
-            confirmed: AtomicBool::new(false),
+            looked: Mutex::default(),
             queued: Mutex::new(None),
         })
     }
@@ -186,7 +182,7 @@ impl Errand {
     fn has_carried_out(self: &Arc<Self>) -> bool {
         let result = self.wait();
         // Closed when the result is on its way.
-        let _queued = self.queued.lock().take();
+        let queued = self.queued.lock().take();
         let mut course = self.course.lock();
         course.has_record = false;
         let halved = std::mem::take(&mut course.halved);
@@ -197,10 +193,12 @@ impl Errand {
                 course.progress = Progress::Done(result);
                 drop(course);
                 waker.into_iter().for_each(wake);
-                // While the other one wakes up, there is time for the look at the path. What is not seen in time,
-                // or not well, the other one looks at itself.
+                // While the other one wakes up, there is time to look at the path and into the file. What is not seen in
+                // time, or not well, the other one looks at itself.
                 if place.is_some_and(|place| matches!(place.is_current(), Ok(true))) {
-                    self.confirmed.store(true, Release);
+                    self.looked.lock().is_current = true;
+                    let content = queued.and_then(|(file, _)| record::content(&file).ok());
+                    self.looked.lock().content = content;
                 }
             }
             // Wanted again at the last moment, or too late to be whole: then the wait begins anew.
@@ -268,14 +266,12 @@ struct Awaited {
 }
 
 impl Future for Awaited {
-    type Output = Result<Option<(Opened, bool)>, Error>;
+    type Output = Result<Option<(Opened, Looked)>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let errand = self.errand.as_ref().expect("not polled after the end");
         let polled = if errand.is_mine() {
-            errand
-                .poll(context)
-                .map(|result| result.map(|opened| Some((opened, errand.confirmed.load(Acquire)))))
+            errand.poll(context).map(|result| result.map(|opened| Some((opened, *errand.looked.lock()))))
         } else {
             Poll::Ready(Ok(None))
         };

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::backoff::Backoff;
 use super::file::{self, Want};
 use super::thread::{start, wake};
-use super::{LockFile, Opened};
+use super::{LockFile, Looked, Opened};
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
 
@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Waits for the file of `lock`. Its path has not been looked at since the lock was taken: whoever takes it over does so.
 /// Until then nobody makes another file at the path, so that who holds one that was removed is waited for.
-pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, bool)>, Error> {
+pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, Looked)>, Error> {
     let Want::Lock(sharing) = want;
     let opened = lock.open_for_waiting()?;
     let mut backoff = Backoff::new();
@@ -37,7 +37,7 @@ pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, b
         let tried = file::try_once(opened.file(), sharing);
         let locked = tried.map_err(|error| Error::io_at("lock", lock.path(), error))?;
         if locked {
-            return Ok(Some((opened, false)));
+            return Ok(Some((opened, Looked::default())));
         }
     }
 }
