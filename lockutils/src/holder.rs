@@ -158,10 +158,11 @@ impl Holder {
         self.place.as_deref()
     }
 
-    /// Since when, by the wall clock of its host.
+    /// Since when, by the wall clock of its host. Of an internal lock only if somebody has waited for it or it was taken
+    /// [`timed`](crate::Lock::timed).
     ///
     /// ```
-    /// let held = lockutils::lock("holder-since-example").acquire()?;
+    /// let held = lockutils::lock("holder-since-example").timed().acquire()?;
     /// let holder = lockutils::lock("holder-since-example").holder()?.expect("it is held");
     /// assert!(holder.since().is_some_and(|since| since <= std::time::SystemTime::now()));
     /// # drop(held);

@@ -111,10 +111,13 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// That of the calling process, which is read once.
+    /// That of the calling process, which is read once; again, if something could not be read for a lack of
+    /// descriptors.
     pub(crate) fn current() -> &'static Self {
         static KNOWN: PerProcess<Identity> = PerProcess::new();
-        KNOWN.get(Self::read)
+        static PARTS: PerProcess<Identity> = PerProcess::new();
+        let whole = || Some(Self::read()).filter(Self::is_known).ok_or(());
+        KNOWN.try_get(whole).unwrap_or_else(|()| PARTS.get(Self::read))
     }
 
     fn read() -> Self {
@@ -131,21 +134,24 @@ impl Identity {
     }
 
     /// Whether the process may still be there. Of other hosts and other pid namespaces nothing can be seen, and nothing
-    /// is concluded from what could not be read.
+    /// is concluded from what could not be read. Another boot proves nothing by itself: containers are shown boots of their
+    /// own. It is the same machine if the boot or the host is the same.
     #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
     pub(crate) fn may_live(&self) -> bool {
         let me = Self::current();
-        if !self.is_known() || !me.is_known() {
-            return true;
-        }
-        if self.host == me.host && self.boot != me.boot {
-            return false;
-        }
-        !self.shares_pids_with(me) || self.is_now(Life::of(self.pid))
+        let is_here = self.namespace == me.namespace && (self.boot == me.boot || self.host == me.host);
+        !self.is_known() || !me.is_known() || !is_here || self.is_now(Life::of(self.pid))
     }
 
-    /// Where there is no `/proc`, some of it is missing.
-    fn is_known(&self) -> bool {
+    /// Whether it is the calling process, whatever program that runs by now.
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
+    pub(crate) fn is_me(&self) -> bool {
+        let me = Self::current();
+        (self.pid, self.started, self.namespace) == (me.pid, me.started, me.namespace) && self.boot == me.boot
+    }
+
+    /// Where there is no `/proc`, or it could not be read, some of it is missing.
+    pub(crate) fn is_known(&self) -> bool {
         !self.boot.is_empty() && !self.host.is_empty() && self.namespace > 0
     }
 
@@ -154,11 +160,6 @@ impl Identity {
     pub(crate) fn is_now(&self, life: Life) -> bool {
         let is_comparable = self.started > 0 && self.clock == Self::current().clock;
         if is_comparable { life.may_be(self.started) } else { life != Life::Gone }
-    }
-
-    /// Whether its pid means the same process to both.
-    pub(crate) fn shares_pids_with(&self, other: &Self) -> bool {
-        (&self.boot, self.namespace, &self.host) == (&other.boot, other.namespace, &other.host)
     }
 }
 

@@ -76,7 +76,7 @@ impl Claims {
             let others = others.map(|pid| Holder::named(*pid, Evidence::Kernel));
             return [Holder::of(record, pid, Evidence::Both)].into_iter().chain(others).collect();
         }
-        if self.pids.is_empty() && record.process.may_live() {
+        if self.pids.is_empty() && is_of_a_boot_that_lasts(&record.process) && record.process.may_live() {
             let pid = record.process.pid;
             return vec![Holder::of(record, pid, Evidence::Record)];
         }
@@ -106,4 +106,10 @@ fn is_of(writer: &Identity, pid: u32) -> bool {
         Life::of(pid) == Life::Since(writer.started)
     };
     is_same && writer.boot == me.boot
+}
+
+/// What ran on this host before it was booted has ended, whoever has its number now.
+fn is_of_a_boot_that_lasts(writer: &Identity) -> bool {
+    let me = Identity::current();
+    writer.host != me.host || writer.boot == me.boot
 }

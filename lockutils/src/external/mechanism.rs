@@ -24,9 +24,9 @@ use crate::limit::{Ended, Limit};
 /// exactly as long as the lock is held. It is made with link(2), so that it is never seen unfinished, and says who has the
 /// lock: in the first line the pid, in the second the program.
 ///
-/// A file of a process that has ended is taken over. Its owner has ended if it ran on this host before the last boot, or if
-/// there is no process of its pid, or one that was started at another time; nothing is concluded from its name or from the
-/// age of the file. [`Lock::is_locked`](crate::Lock::is_locked) and [`Lock::holder`](crate::Lock::holder) say whether and
+/// A file of a process that has ended is taken over. Its owner has ended if it ran on this host, or in this boot, in this pid
+/// namespace, and there is no process of its pid there, or one that was started at another time; nothing is concluded
+/// from its name or from the age of the file. [`Lock::is_locked`](crate::Lock::is_locked) and [`Lock::holder`](crate::Lock::holder) say whether and
 /// by whom the lock is held; whoever waits is woken when the file goes or its owner ends (inotify(7)), and looks each second
 /// beside that. [`LockGuard::check`](crate::LockGuard::check) and [`release`](crate::LockGuard::release) tell a holder
 /// that it was robbed, when somebody has removed the file by hand.
@@ -35,7 +35,8 @@ use crate::limit::{Ended, Limit};
 ///
 /// - Only processes of one host and one pid namespace see whether the others live. A file of another host or container is
 ///   respected for ever: if its owner has died, somebody has to remove it. Hosts that share a directory need different names.
-/// - The lock of a process that replaces itself (execve(2)) is held until it ends.
+/// - The lock of a process that replaces itself (execve(2)) is held until it ends, or until its new program takes it.
+/// - A file that cannot be removed when its lock is let go keeps others out until this process ends or takes it again.
 /// - On a network file system a killed process may have asked the server for something that is done only after it is dead.
 ///   Who cannot live with that needs a [`Fence`](crate::Fence).
 /// - There is no order of arrival between processes: [`fair`](crate::Lock::fair) orders those of this one. There are no

@@ -33,7 +33,7 @@ use super::watch::{Signs, Watched};
 use crate::error::{Error, Kind};
 use crate::holder::{Evidence, Holder};
 use crate::limit::{Ended, Limit};
-use crate::process::ProcessId;
+use crate::process::{Identity, ProcessId};
 
 /// The pid file of one identity, in this process.
 ///
@@ -125,6 +125,11 @@ impl PidLock {
     }
 
     fn try_to_put(&self, taker: &Taker) -> Result<Put, Error> {
+        if !Identity::current().is_known() {
+            // Nobody could tell later whether this process has ended.
+            let missing = std::io::Error::other("/proc could not be read");
+            return Err(Error::io_at("say in it which process this is, in lock file", &self.path, missing));
+        }
         let place = Place::new(&self.directory, &self.name)?;
         if place.card(Slot::Lock)?.is_some_and(|card| card.may_live()) {
             return Ok(Put::Busy);
@@ -133,19 +138,19 @@ impl PidLock {
         if enter(&own, Slot::Lock)? == Entered::Busy {
             return Ok(Put::Busy);
         }
-        let counted = self.count(&own);
+        let id = own.file_id()?;
+        let counted = self.count(&own, id);
         if !matches!(counted, Ok(Some(_))) {
-            place.unlink(Slot::Lock)?;
+            place.unlink_own(id)?;
         }
-        let Some((id, token)) = counted? else { return Ok(Put::Elsewhere) };
+        let Some(token) = counted? else { return Ok(Put::Elsewhere) };
         let (file, number) = own.into_parts();
         Ok(Put::There(Ours { _file: file, _number: number, id, token, process: ProcessId::current() }))
     }
 
-    /// Which file it is that has got the name, and its token. `None`: the directory is another by now.
-    fn count(&self, own: &Own<'_>) -> Result<Option<(FileId, u64)>, Error> {
-        let id = own.file_id()?;
-        if self.leads_to(id)? { Ok(Some((id, own.draw_token()?))) } else { Ok(None) }
+    /// The token of the file that has got the name. `None`: somebody has removed it, or the directory is another by now.
+    fn count(&self, own: &Own<'_>, id: FileId) -> Result<Option<u64>, Error> {
+        if self.leads_to(id)? { own.draw_token().map(Some) } else { Ok(None) }
     }
 
     /// Waits on this thread, after a try that has failed.
@@ -185,10 +190,12 @@ impl PidLock {
             return Ok(());
         }
         let Some(ours) = state.ours.take() else { return Ok(()) };
-        if !self.leads_to(ours.id)? {
-            return Err(Kind::Lost { name: self.name.to_string(), path: self.path.clone() }.into());
+        let lost = || Kind::Lost { name: self.name.to_string(), path: self.path.clone() }.into();
+        if self.leads_to(ours.id)? && Place::new(&self.directory, &self.name)?.unlink_own(ours.id)? {
+            Ok(())
+        } else {
+            Err(lost())
         }
-        Place::new(&self.directory, &self.name)?.unlink(Slot::Lock)
     }
 
     fn leads_to(&self, id: FileId) -> Result<bool, Error> {

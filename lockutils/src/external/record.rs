@@ -18,6 +18,7 @@
 //! here decides who holds the lock: that is the kernel's. Whatever stands in the file, reading it gives what can
 //! be understood.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Cursor, Write};
 use std::panic::Location;
@@ -171,7 +172,7 @@ impl Draft {
         let mut out = Cursor::new(&mut buffer[..LENGTH - 1]);
         // Nothing here can fail but for a lack of room, and all lengths are limited so that there is enough.
         let _ = writeln!(out, "{MAGIC}held token={:020}", 0);
-        let _ = out.write_all(about_process());
+        let _ = out.write_all(&about_process());
         if taker.is_task {
             let _ = out.write_all(b"in task\n");
         } else if let Some(name) = std::thread::current().name() {
@@ -198,17 +199,18 @@ impl Draft {
 }
 
 /// The lines that are the same in all records of this process.
-fn about_process() -> &'static [u8] {
+fn about_process() -> Cow<'static, [u8]> {
     static LINES: PerProcess<Vec<u8>> = PerProcess::new();
-    LINES.get(|| {
+    let lines = || {
         let Identity { pid, started, boot, namespace, clock, host, program } = Identity::current();
         let mut out = Cursor::new(Vec::new());
         let _ =
             writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace} clock {clock}");
-        line(&mut out, "host ", host, 48);
+        line(&mut out, "host ", host, 64);
         line(&mut out, "program ", program, 40);
         out.into_inner()
-    })
+    };
+    if Identity::current().is_known() { LINES.get(lines).into() } else { lines().into() }
 }
 
 /// A record of nobody.

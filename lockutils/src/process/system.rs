@@ -35,7 +35,14 @@ pub(super) fn namespace(kind: &str) -> io::Result<u64> {
 /// Whether the numbers in `/proc` are those of this pid namespace. It may be that of another one, which was mounted
 /// before.
 fn proc_is_ours() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&*std::process::id().to_string()))
+    let is_mine = |own: &Path| own.to_str() == Some(&*std::process::id().to_string());
+    // One number for each namespace from that of the mount down to that of the process (proc(5), *NSpid*).
+    let is_one = |status: &str| {
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        numbers.is_none_or(|numbers| numbers.split_whitespace().count() == 1)
+    };
+    fs::read_link("/proc/self").is_ok_and(|own| is_mine(&own))
+        && fs::read_to_string("/proc/self/status").is_ok_and(|status| is_one(&status))
 }
 
 /// What `/proc` says of a process; `None` if nothing.
@@ -50,8 +57,9 @@ fn read(stat: &str) -> Option<Life> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     let threads: u64 = fields.nth(16)?.parse().ok()?;
-    // Where the first thread has ended and others have not, the process lives.
-    if matches!(state, "Z" | "X") && threads <= 1 {
+    // Where the first thread has ended and others have not, the process lives; and where no thread is counted any more, one
+    // of them may be about to become the first (execve(2)).
+    if state == "Z" && threads == 1 {
         return Some(Life::Gone);
     }
     fields.nth(1)?.parse().ok().map(Life::Since)
@@ -59,9 +67,11 @@ fn read(stat: &str) -> Option<Life> {
 
 /// What a process runs: the name of its file or, where that is not for us to see, its short name.
 pub(crate) fn program(pid: u32) -> String {
-    let file = fs::read_link(format!("/proc/{pid}/exe"));
+    // Its own it finds wherever `/proc` comes from.
+    let who = if pid == std::process::id() { "self".to_owned() } else { pid.to_string() };
+    let file = fs::read_link(format!("/proc/{who}/exe"));
     let name = file.ok().as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    name.or_else(|| fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim().to_owned()))
+    name.or_else(|| fs::read_to_string(format!("/proc/{who}/comm")).ok().map(|name| name.trim().to_owned()))
         .unwrap_or_default()
 }
 
@@ -76,6 +86,12 @@ mod tests {
         assert_eq!(read(&format!("1 (a) S) Z {rest}")), Some(Life::Gone));
         let threads = "1 ".repeat(16) + "2 1 77 0";
         assert_eq!(read(&format!("1 (a) Z {threads}")), Some(Life::Since(77)), "its first thread has ended");
+        let none = "1 ".repeat(16) + "0 1 77 0";
+        assert_eq!(
+            read(&format!("1 (a) X {none}")),
+            Some(Life::Since(77)),
+            "it is about to be another thread"
+        );
         assert_eq!(read("1 (a"), None);
     }
 }

@@ -228,7 +228,10 @@ fn records_of_other_systems() {
         let mut dead = place.holder("job");
         let record = content(&place, "job");
         dead.kill();
-        let other = record.replace(key, &format!("{key}x"));
+        // Another host has another boot too.
+        let other = record
+            .replace(" boot ", " boot x")
+            .replace("\nhost ", if key == "host " { "\nhost x" } else { "\nhost " });
         fs::write(place.file("job"), other.replace(&format!("pid {}", dead.pid()), "pid 1"))
             .expect("written");
         // An OFD lock alone has no owner that could be named.

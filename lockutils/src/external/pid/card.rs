@@ -61,7 +61,7 @@ impl Card {
     /// `false`: its owner has died, or it is a file of this process that nobody uses any more.
     pub(super) fn may_live(&self) -> bool {
         let owner = &self.record.process;
-        if owner == Identity::current() { live::is(self.id) } else { owner.may_live() }
+        if owner.is_me() { live::is(self.id) } else { owner.may_live() }
     }
 }
 

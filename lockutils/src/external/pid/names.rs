@@ -64,6 +64,17 @@ impl<'a> Place<'a> {
         Kind::NamesNobody { path: self.path(slot) }.into()
     }
 
+    /// Gives the lock's name back, if it is still that of this file: somebody may have removed it, and somebody else
+    /// have made another.
+    pub(super) fn unlink_own(&self, id: FileId) -> Result<bool, Error> {
+        let there = retried(|| stat::fstatat(&self.descriptor, self.name, AtFlags::AT_SYMLINK_NOFOLLOW));
+        match there {
+            Ok(there) if FileId::from(there) == id => self.unlink(Slot::Lock).map(|()| true),
+            Ok(_) | Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(Error::io_at("look at lock file", &self.path(Slot::Lock), errno)),
+        }
+    }
+
     pub(super) fn unlink(&self, slot: Slot) -> Result<(), Error> {
         match remove(self.descriptor.as_fd(), &self.file_name(slot)) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
