@@ -149,6 +149,20 @@ fn a_holder_that_was_robbed_knows_it() {
     assert!(place.try_acquire("job").is_some());
 }
 
+/// Who is robbed before it has looked at its file does not rob the next one.
+#[test]
+fn a_taker_that_was_robbed_takes_nothing_from_others() {
+    let place = Place::of_pid_files("a_taker_that_was_robbed_takes_nothing_from_others");
+    let pause = ["-e", "trace=linkat", "-e", "inject=linkat:delay_exit=1500000:when=1"];
+    let (mut robbed, _) = place.strace(&pause, &["actor", "job"]);
+    robbed.say("try");
+    eventually("its file is there", || place.file("job").exists());
+    fs::remove_file(place.file("job")).expect("anybody may");
+    let guard = taken(&place);
+    robbed.expect("busy");
+    guard.check().expect("nobody has touched it");
+}
+
 #[test]
 fn what_pid_files_do_not_have_is_refused() {
     let place = Place::of_pid_files("what_pid_files_do_not_have_is_refused");

@@ -354,7 +354,7 @@ fn permits_of_a_removed_file_are_lost() {
 #[test]
 fn a_permit_that_cannot_be_let_go_costs_no_other() {
     let mut errors = 0;
-    for when in 9..=20 {
+    for when in 9..=40 {
         let place = Place::new("a_permit_that_cannot_be_let_go_costs_no_other");
         let (file, inject) =
             (place.file("job").display().to_string(), format!("inject=fcntl:error=EIO:when={when}"));
