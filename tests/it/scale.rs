@@ -1,71 +1,44 @@
 //! Very many names: what is gone costs nothing, and what comes and goes never splits.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lockutils::{Config, Lock, LockGuard, Locks};
+use lockutils_tests::{BOUND, Place};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::conformance::support::{Worker, block_on, own, seed};
 
-const MILLION: usize = 1_000_000;
-
-/// The tests that look at the memory of the process run one after another.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The resident memory of this process, in bytes.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
-    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
-    pages * 4096
-}
-
 const MIB: usize = 1 << 20;
 
+/// By how much a process of its own grows that does `what` a second time.
+fn growth(what: &str) -> usize {
+    let mut helper = Place::new(what).helper(&["memory", what]);
+    helper.line_within(4 * BOUND).parse().expect("a number of bytes")
+}
+
+/// A leak of a word a name would be 8 MiB, one of a cell 100 MiB and more.
 #[test]
 fn a_million_names_come_and_go() {
-    let _alone = alone();
-    let locks = own();
-    let come_and_go = |round: usize| {
-        for number in 0..MILLION {
-            let guard = locks.lock(format!("{round}-{number}")).acquire().expect("free");
-            assert_eq!(guard.waited(), Duration::ZERO);
-        }
-    };
-    come_and_go(0);
-    assert!(locks.is_empty());
-    let before = resident();
-    come_and_go(1);
-    assert!(locks.is_empty());
-    // Other tests run beside this one; a leak would be 100 MiB and more.
-    let more = resident().saturating_sub(before);
-    assert!(more < 64 * MIB, "a second million names left {} MiB behind", more / MIB);
+    let more = growth("names-in-turn");
+    assert!(more < 4 * MIB, "a second million names left {more} bytes behind");
 }
 
 #[test]
 fn a_million_names_at_once() {
-    let _alone = alone();
-    let locks = own();
-    let hold_all = |round: usize| -> Vec<LockGuard> {
-        (0..MILLION).map(|number| locks.lock(format!("{round}-{number}")).acquire().expect("free")).collect()
-    };
-    let guards = hold_all(0);
-    assert_eq!(locks.len(), MILLION);
-    assert!(locks.lock("0-4711").try_acquire().expect("busy is no error").is_none());
-    drop(guards);
-    assert!(locks.is_empty());
-    let before = resident();
-    drop(hold_all(1));
-    let more = resident().saturating_sub(before);
-    assert!(more < 128 * MIB, "a second million names left {} MiB behind", more / MIB);
-    locks.shrink();
-    assert!(locks.is_empty());
-    drop(locks.lock("0-4711").acquire().expect("the registry works on"));
+    let more = growth("names-at-once");
+    assert!(more < 64 * MIB, "a second million names left {} MiB behind", more / MIB);
+}
+
+/// What a thread remembers is a few names, and it goes with the thread.
+#[test]
+fn what_was_remembered_is_freed() {
+    let more = growth("names-remembered");
+    assert!(more < 4 * MIB, "a million names left {more} bytes behind");
+    let more = growth("threads-that-remember");
+    assert!(more < 4 * MIB, "thirty thousand threads left {more} bytes behind");
 }
 
 /// What is shrunk is given back, and live names stay what they are.
@@ -325,29 +298,4 @@ fn threads_that_remember_names_share_one_lock_of_each() {
     for number in 0..NAMES {
         assert!(!process_wide(number).is_locked().expect("it can be looked at"));
     }
-}
-
-/// Each name is alive while the thread takes it a second time, so that it remembers it.
-fn remember(names: std::ops::Range<usize>) {
-    for number in names {
-        let handle = process_wide(number);
-        drop(kept(&handle));
-        drop(process_wide(number).acquire().expect("free"));
-    }
-}
-
-/// What a thread remembers is a few names, and it goes with the thread.
-#[test]
-fn what_was_remembered_is_freed() {
-    let _alone = alone();
-    remember(0..1_000);
-    let before = resident();
-    remember(1_000..MILLION);
-    let more = resident().saturating_sub(before);
-    assert!(more < 64 * MIB, "a million names left {} MiB behind", more / MIB);
-    for _ in 0..30_000 {
-        std::thread::spawn(|| remember(0..32)).join().expect("it ends");
-    }
-    let more = resident().saturating_sub(before);
-    assert!(more < 64 * MIB, "thirty thousand threads left {} MiB behind", more / MIB);
 }

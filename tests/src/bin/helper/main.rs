@@ -8,6 +8,7 @@ mod fault;
 mod fork;
 mod fork_race;
 mod many;
+mod memory;
 mod refuse;
 mod request;
 mod signal;
@@ -41,6 +42,7 @@ fn run(words: &[&str]) {
         ["visit", name, log, times, ref words @ ..] => visit::visit(name, log, times, words),
         ["collide", name, directory] => visit::collide(name, directory),
         ["many", number] => many::wait(number),
+        ["memory", what] => memory::measure(what),
         ["refuse", name] => refuse::serve(name),
         ["start", name] => actor::start(name),
         ["remove", name] => actor::remove(name),
