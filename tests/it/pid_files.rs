@@ -107,6 +107,18 @@ fn kill_9_wakes_whoever_waits() {
     }
 }
 
+/// What is printed to standard output or error never lands in a pid file, though a daemon has closed them.
+#[test]
+fn pid_files_are_not_standard_input_output_or_error() {
+    for words in WAYS {
+        let place = Place::of_pid_files("pid_files_are_not_standard_input_output_or_error");
+        let mut child = place.helper(&[&["no-stdio", "job"], words].concat());
+        let line = child.line();
+        let directory = place.path().display().to_string();
+        assert!(line.starts_with("held [") && !line.contains(&directory), "{words:?}: {line}");
+    }
+}
+
 #[test]
 fn a_chain_of_killed_holders() {
     let place = Place::of_pid_files("a_chain_of_killed_holders");

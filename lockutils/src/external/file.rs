@@ -99,15 +99,16 @@ fn make(directory: &Handle, name: &str, permissions: Permissions) -> nix::Result
     match made {
         Ok(()) | Err(Errno::EEXIST) => made,
         // This file system has no files without a name, or there is no /proc; or it will fail again.
-        Err(_) => make_named(directory, name, permissions),
+        Err(_) => make_named(directory, name, permissions).map(drop),
     }
 }
 
-/// The same where a file cannot be made without a name: for a moment the umask shows.
-fn make_named(directory: &Handle, name: &str, permissions: Permissions) -> nix::Result<()> {
+/// The same for a file that has its name from the beginning: for a moment the umask shows.
+pub(super) fn make_named(directory: &Handle, name: &str, permissions: Permissions) -> nix::Result<File> {
     let flags = FLAGS | OFlag::O_CREAT | OFlag::O_EXCL;
-    let descriptor = retried(|| fcntl::openat(directory, name, flags, permissions))?;
-    stat::fchmod(&descriptor, permissions)
+    let descriptor = above_stdio(retried(|| fcntl::openat(directory, name, flags, permissions))?)?;
+    stat::fchmod(&descriptor, permissions)?;
+    Ok(File::from(descriptor))
 }
 
 /// What a file that is there is opened for.

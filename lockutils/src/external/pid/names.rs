@@ -2,21 +2,19 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{self, AtFlags, OFlag};
-use nix::sys::stat::{self, Mode as Permissions, SFlag};
+use nix::fcntl::{self, AtFlags};
+use nix::sys::stat::{self, Mode as Permissions};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
 use super::super::Directory;
-use super::super::file::{FileId, retried};
+use super::super::file::{self, FileId, Handle, Purpose, Unopened, retried};
 use super::super::record::Taker;
-use super::super::remove::OURS;
 use super::card::{self, Card, LONGEST};
 use super::live::Number;
 use super::slot::{Id, Names, Occupant, Slot};
@@ -26,7 +24,7 @@ use crate::token;
 /// A directory, and the name of a lock in it.
 pub(super) struct Place<'a> {
     pub(super) directory: &'a Directory,
-    pub(super) descriptor: Arc<OwnedFd>,
+    pub(super) descriptor: Arc<Handle>,
     pub(super) name: &'a str,
 }
 
@@ -49,19 +47,26 @@ impl<'a> Place<'a> {
 
     /// Who stands at a name.
     pub(super) fn card(&self, slot: Slot) -> Result<Option<Card>, Error> {
-        let name = self.file_name(slot);
-        let failed = |errno: io::Error| Error::io_at("read lock file", &self.path(slot), errno);
-        match read(self.descriptor.as_fd(), &name) {
-            Ok(content) => Card::parse(&content).map(Some).ok_or_else(|| self.no_card(slot)),
-            Err(Errno::ENOENT) => Ok(None),
-            // A link, a directory, a socket, or something else that is no regular file.
-            Err(Errno::ELOOP | Errno::EISDIR | Errno::ENXIO | Errno::EMEDIUMTYPE) => Err(self.no_card(slot)),
-            Err(errno) => Err(failed(errno.into())),
-        }
+        let Some(content) = self.content(&self.file_name(slot))? else { return Ok(None) };
+        Card::parse(&content).map(Some).ok_or_else(|| Kind::NamesNobody { path: self.path(slot) }.into())
     }
 
-    fn no_card(&self, slot: Slot) -> Error {
-        Kind::NamesNobody { path: self.path(slot) }.into()
+    /// What stands in a file, as far as it is read at all; `None` if there is none.
+    pub(super) fn content(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.directory.path().join(name);
+        let failed = |error: io::Error| Error::io_at("read lock file", &path, error);
+        match file::open_existing(&self.descriptor, name, Purpose::Look) {
+            Ok((file, _)) => {
+                let mut content = vec![0; LONGEST];
+                let length = file::read(&file, &mut content).map_err(failed)?;
+                content.truncate(length);
+                Ok(Some(content))
+            }
+            Err(Unopened::Failed(Errno::ENOENT)) => Ok(None),
+            Err(Unopened::Failed(errno)) => Err(failed(errno.into())),
+            Err(Unopened::Leased) => Err(failed(Errno::EAGAIN.into())),
+            Err(Unopened::NotAFile(what)) => Err(Kind::NotAFile { path, what }.into()),
+        }
     }
 
     /// Gives the lock's name back, if it is still that of this file: somebody may have removed it, and somebody else
@@ -76,10 +81,14 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn unlink(&self, slot: Slot) -> Result<(), Error> {
-        match remove(self.descriptor.as_fd(), &self.file_name(slot)) {
+        match self.remove(&self.file_name(slot)) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(Error::io_at("remove lock file", &self.path(slot), errno)),
         }
+    }
+
+    pub(super) fn remove(&self, name: &str) -> nix::Result<()> {
+        retried(|| unlinkat(&self.descriptor, name, UnlinkatFlags::NoRemoveDir))
     }
 }
 
@@ -87,26 +96,6 @@ impl<'a> Place<'a> {
 pub(super) const CLAIM: &str = ".lockutils-pid-after-";
 /// A file that waits to get its name, with its id.
 pub(super) const NEW: &str = ".lockutils-pid-new-";
-
-const _: () = assert!(CLAIM.len() > OURS.len() && NEW.len() > OURS.len());
-
-/// The content of a regular file, as far as it is read at all.
-pub(super) fn read(directory: std::os::fd::BorrowedFd<'_>, name: &str) -> nix::Result<Vec<u8>> {
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let descriptor = retried(|| fcntl::openat(directory, name, flags, Permissions::empty()))?;
-    let kind = SFlag::from_bits_truncate(stat::fstat(&descriptor)?.st_mode) & SFlag::S_IFMT;
-    if kind != SFlag::S_IFREG {
-        return Err(Errno::EMEDIUMTYPE);
-    }
-    let mut content = Vec::new();
-    let read = File::from(descriptor).take(LONGEST as u64).read_to_end(&mut content);
-    read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))?;
-    Ok(content)
-}
-
-pub(super) fn remove(directory: std::os::fd::BorrowedFd<'_>, name: &str) -> nix::Result<()> {
-    retried(|| unlinkat(directory, name, UnlinkatFlags::NoRemoveDir))
-}
 
 /// The name that a file has until it gets one that means something.
 struct First<'a> {
@@ -117,7 +106,7 @@ struct First<'a> {
 impl Drop for First<'_> {
     fn drop(&mut self) {
         // What stays is removed by `clean`, when this process has ended.
-        let _ = remove(self.place.descriptor.as_fd(), &self.name);
+        let _ = self.place.remove(&self.name);
     }
 }
 
@@ -136,24 +125,18 @@ pub(super) struct Own<'a> {
 impl<'a> Own<'a> {
     /// Writes what `taker` is to be known by.
     pub(super) fn new(place: &'a Place<'a>, taker: &Taker) -> Result<Self, Error> {
-        let failed = |path: &Path, error: Errno| Error::io_at("make lock file", path, error);
+        let failed = |path: &Path, errno: Errno| Error::io_at("make lock file", path, errno);
         let number = Number::new().map_err(|errno| failed(&place.path(Slot::Lock), errno))?;
-        let name = format!("{NEW}{}", number.id());
-        let path = place.directory.path().join(&name);
+        let first = First { place, name: format!("{NEW}{}", number.id()) };
+        let path = place.directory.path().join(&first.name);
         let permissions = Permissions::from_bits_truncate(place.directory.mode());
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let opened = retried(|| fcntl::openat(&place.descriptor, name.as_str(), flags, permissions));
-        let file = File::from(opened.map_err(|errno| failed(&path, errno))?);
+        let made = file::make_named(&place.descriptor, &first.name, permissions);
+        let file = made.map_err(|errno| failed(&path, errno))?;
         let (content, token_at) = card::write(number.id(), taker);
-        let first = First { place, name };
-        let own = Self { place, number, file, first, token_at, highest: Cell::new(0) };
-        let written = stat::fchmod(&own.file, permissions).map_err(io::Error::from).and_then(|()| {
-            (&own.file).write_all(&content)?;
-            // Other hosts see it, and it is there after a crash of this one, before it gets its name.
-            own.file.sync_data()
-        });
+        // Other hosts see it, and it is there after a crash of this one, before it gets its name.
+        let written = file.write_all_at(&content, 0).and_then(|()| file.sync_data());
         written.map_err(|error| Error::io_at("write lock file", &path, error))?;
-        Ok(own)
+        Ok(Self { place, number, file, first, token_at, highest: Cell::new(0) })
     }
 
     /// Which file it is.
@@ -221,5 +204,18 @@ impl Names for Own<'_> {
 
     fn unlink(&self, slot: Slot) -> Result<(), Error> {
         self.place.unlink(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+    use crate::external::remove::is_ours;
+
+    #[test]
+    fn files_beside_the_lock_are_taken_for_no_lock() {
+        assert!(is_ours(OsStr::new(CLAIM)) && is_ours(OsStr::new(NEW)));
     }
 }

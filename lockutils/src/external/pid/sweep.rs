@@ -1,7 +1,6 @@
 //! Removing what the dead have left beside their locks: files that never got their name, and claims. A claim is taken over
 //! like everything, and given up.
 
-use std::os::fd::AsFd;
 use std::panic::Location;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::super::Directory;
 use super::super::file::FileId;
 use super::super::record::Taker;
 use super::card::Card;
-use super::names::{CLAIM, NEW, Own, Place, read, remove};
+use super::names::{CLAIM, NEW, Own, Place};
 use super::slot::{Entered, Id, Slot, enter};
 use crate::error::Error;
 
@@ -48,14 +47,14 @@ fn names(path: &Path) -> Result<Vec<String>, Error> {
 /// Whose a file is that nobody has written into yet cannot be told. If it is that of somebody who lives after all, that
 /// one makes another.
 fn sweep_new(place: &Place<'_>, name: &str) {
-    let Ok(content) = read(place.descriptor.as_fd(), name) else { return };
+    let Ok(Some(content)) = place.content(name) else { return };
     let is_left = match Card::parse(&content) {
         Some(card) => !card.may_live(),
         None => is_old(&place.directory.path().join(name)),
     };
     if is_left {
         // Somebody else may have been faster, or may not let us.
-        let _ = remove(place.descriptor.as_fd(), name);
+        let _ = place.remove(name);
     }
 }
 
