@@ -3,6 +3,7 @@
 #[cfg_attr(lockutils_portable, path = "process/portable.rs")]
 mod system;
 
+use std::io;
 use std::ptr;
 use std::sync::atomic::{
     AtomicPtr, AtomicU64,
@@ -111,26 +112,38 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// That of the calling process, which is read once; again, if something could not be read for a lack of
-    /// descriptors.
+    /// That of the calling process.
     pub(crate) fn current() -> &'static Self {
-        static KNOWN: PerProcess<Identity> = PerProcess::new();
         static PARTS: PerProcess<Identity> = PerProcess::new();
-        let whole = || Some(Self::read()).filter(Self::is_known).ok_or(());
-        KNOWN.try_get(whole).unwrap_or_else(|()| PARTS.get(Self::read))
+        Self::try_settled().unwrap_or_else(|parts| PARTS.get(|| parts))
     }
 
-    fn read() -> Self {
+    /// The same, if what could be read of it will not change. `None`: there were no descriptors to read it all, and it will
+    /// be read again.
+    pub(crate) fn settled() -> Option<&'static Self> {
+        Self::try_settled().ok()
+    }
+
+    fn try_settled() -> Result<&'static Self, Self> {
+        static SETTLED: PerProcess<Identity> = PerProcess::new();
+        SETTLED.try_get(Self::read)
+    }
+
+    /// An error: what could be read without more descriptors.
+    fn read() -> Result<Self, Self> {
         let pid = std::process::id();
-        Self {
+        let (life, boot) = (system::life(pid), system::boot());
+        let lacks_descriptors = life.as_ref().is_err_and(is_lack) || boot.as_ref().is_err_and(is_lack);
+        let identity = Self {
             pid,
-            started: if let Life::Since(started) = Life::of(pid) { started } else { 0 },
-            boot: system::boot().unwrap_or_default(),
+            started: if let Ok(Life::Since(started)) = life { started } else { 0 },
+            boot: boot.unwrap_or_default(),
             namespace: system::namespace("pid").unwrap_or_default(),
             clock: system::namespace("time").unwrap_or_default(),
             host: gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
             program: program(pid),
-        }
+        };
+        if lacks_descriptors { Err(identity) } else { Ok(identity) }
     }
 
     /// Whether the process may still be there. Of other hosts and other pid namespaces nothing can be seen, and nothing
@@ -163,6 +176,12 @@ impl Identity {
     }
 }
 
+/// Whether something failed that will not fail when there are descriptors or memory again.
+fn is_lack(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+}
+
 /// What can be seen of a process of this pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
@@ -177,7 +196,7 @@ pub(crate) enum Life {
 
 impl Life {
     pub(crate) fn of(pid: u32) -> Self {
-        system::life(pid).unwrap_or_else(|| Self::by_signal(pid))
+        system::life(pid).unwrap_or_else(|_| Self::by_signal(pid))
     }
 
     /// As far as an empty signal tells.

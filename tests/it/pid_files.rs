@@ -119,6 +119,19 @@ fn pid_files_are_not_standard_input_output_or_error() {
     }
 }
 
+/// What a process could not read of itself without a descriptor it reads when there is one.
+#[test]
+fn a_process_that_had_no_descriptors_knows_itself_later() {
+    for words in WAYS {
+        let place = Place::of_pid_files("a_process_that_had_no_descriptors_knows_itself_later");
+        let mut child = place.helper(&[&["emfile", "job"], words].concat());
+        let line = child.line();
+        assert!(line.starts_with("error io: "), "{words:?}: {line}");
+        child.expect("held");
+        child.finish();
+    }
+}
+
 #[test]
 fn a_chain_of_killed_holders() {
     let place = Place::of_pid_files("a_chain_of_killed_holders");

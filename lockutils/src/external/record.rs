@@ -201,16 +201,19 @@ impl Draft {
 /// The lines that are the same in all records of this process.
 fn about_process() -> Cow<'static, [u8]> {
     static LINES: PerProcess<Vec<u8>> = PerProcess::new();
-    let lines = || {
-        let Identity { pid, started, boot, namespace, clock, host, program } = Identity::current();
-        let mut out = Cursor::new(Vec::new());
-        let _ =
-            writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace} clock {clock}");
-        line(&mut out, "host ", host, 64);
-        line(&mut out, "program ", program, 40);
-        out.into_inner()
-    };
-    if Identity::current().is_known() { LINES.get(lines).into() } else { lines().into() }
+    match Identity::settled() {
+        Some(process) => LINES.get(|| about(process)).into(),
+        None => about(Identity::current()).into(),
+    }
+}
+
+fn about(process: &Identity) -> Vec<u8> {
+    let Identity { pid, started, boot, namespace, clock, host, program } = process;
+    let mut out = Cursor::new(Vec::new());
+    let _ = writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace} clock {clock}");
+    line(&mut out, "host ", host, 64);
+    line(&mut out, "program ", program, 40);
+    out.into_inner()
 }
 
 /// A record of nobody.

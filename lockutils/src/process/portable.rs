@@ -20,8 +20,8 @@ pub(super) fn namespace(_: &str) -> io::Result<u64> {
     Err(Errno::ENOSYS.into())
 }
 
-pub(super) fn life(_: u32) -> Option<Life> {
-    None
+pub(super) fn life(_: u32) -> io::Result<Life> {
+    Err(Errno::ENOSYS.into())
 }
 
 /// What this process runs. Of others nothing is known.

@@ -34,21 +34,26 @@ pub(super) fn namespace(kind: &str) -> io::Result<u64> {
 
 /// Whether the numbers in `/proc` are those of this pid namespace. It may be that of another one, which was mounted
 /// before.
-fn proc_is_ours() -> bool {
-    let is_mine = |own: &Path| own.to_str() == Some(&*std::process::id().to_string());
-    // One number for each namespace from that of the mount down to that of the process (proc(5), *NSpid*).
-    let is_one = |status: &str| {
-        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-        numbers.is_none_or(|numbers| numbers.split_whitespace().count() == 1)
-    };
-    fs::read_link("/proc/self").is_ok_and(|own| is_mine(&own))
-        && fs::read_to_string("/proc/self/status").is_ok_and(|status| is_one(&status))
+fn proc_is_ours() -> io::Result<bool> {
+    let own = fs::read_link("/proc/self")?;
+    let is_mine = own.to_str() == Some(&*std::process::id().to_string());
+    Ok(is_mine && is_of_one_namespace(&fs::read_to_string("/proc/self/status")?))
 }
 
-/// What `/proc` says of a process; `None` if nothing.
-pub(super) fn life(pid: u32) -> Option<Life> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|_| proc_is_ours())?;
-    Some(read(&stat).unwrap_or(Life::Hidden))
+/// One number for each namespace from that of the mount down to that of the process (proc(5), `NSpid`).
+fn is_of_one_namespace(status: &str) -> bool {
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_none_or(|numbers| numbers.split_whitespace().count() == 1)
+}
+
+/// What `/proc` says of a process.
+pub(super) fn life(pid: u32) -> io::Result<Life> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    if proc_is_ours()? {
+        Ok(read(&stat).unwrap_or(Life::Hidden))
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
 }
 
 /// Field 22 of `stat` (proc(5)); the third for the dead, of whom no thread is left (the 20th).
@@ -78,6 +83,13 @@ pub(crate) fn program(pid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proc_of_an_outer_namespace_shows_more_numbers_than_one() {
+        assert!(is_of_one_namespace("Name:\tx\nNSpid:\t7\nNSpgid:\t7\t1\n"));
+        assert!(!is_of_one_namespace("Name:\tx\nNSpid:\t7\t7\nNSpgid:\t7\n"));
+        assert!(is_of_one_namespace("Name:\tx\n"), "a kernel without namespaces");
+    }
 
     #[test]
     fn names_of_programs_hide_nothing() {
