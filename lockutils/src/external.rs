@@ -21,8 +21,10 @@ mod directory;
 #[cfg_attr(lockutils_portable, path = "external/portable/file.rs")]
 mod file;
 pub(crate) mod filesystem;
+mod flock;
 #[cfg_attr(lockutils_portable, path = "external/portable/holder.rs")]
 mod holder;
+mod holds;
 mod mechanism;
 #[cfg_attr(lockutils_portable, path = "external/portable/permits.rs")]
 mod permits;
@@ -50,6 +52,7 @@ use parking_lot::{Mutex, MutexGuard};
 pub(crate) use self::directory::{Directory, Opened};
 pub(crate) use self::file::FileId;
 use self::file::Want;
+use self::holds::Holds;
 pub use self::mechanism::Mechanism;
 pub(crate) use self::mechanism::OuterLock;
 pub(crate) use self::permits::MOST_PERMITS;
@@ -97,7 +100,7 @@ struct Looked {
 
 /// The lock file of one identity, in this process.
 ///
-/// Invariant: `holders` is more than 0 exactly when `opened` is locked on behalf of this process, alone or
+/// Invariant: there are `holds` exactly when `opened` is locked on behalf of this process, alone or
 /// shared as the in-process lock is. A descriptor on which somebody waits in the kernel is not in `opened`:
 /// it belongs to its waiter alone until the wait is over.
 pub(crate) struct LockFile {
@@ -113,11 +116,9 @@ pub(crate) struct LockFile {
 struct State {
     /// Kept open as long as the lock is in use: opening costs more than locking.
     opened: Option<Opened>,
-    holders: u32,
-    /// The permits that are held by `opened`: as many as `holders`, or none if they hold the lock itself.
+    holds: Holds,
+    /// The permits that are held by `opened`: as many as `holds`, or none if they hold the lock itself.
     permits: Vec<Permit>,
-    /// Holds of the parent, in a forked child: their guards are copies and let nothing go.
-    inherited: u32,
     /// When somebody here looked last whether another process waits, and what was seen.
     looked: Coarse,
     waited: bool,
@@ -253,10 +254,9 @@ impl LockFile {
             Err(error) => return opened.unlock().and(Err(error)),
         }
         let mut state = self.own();
-        if sharing == Sharing::Shared && state.holders > 0 {
+        if sharing == Sharing::Shared && state.holds.join() {
             // Other readers were faster, on a descriptor of their own, or have not let go since they stopped to let
             // others join them. The lock that was waited for is not needed.
-            state.holders += 1;
             return opened.unlock().map(|()| true);
         }
         state.opened = Some(opened);
@@ -277,7 +277,7 @@ impl LockFile {
     /// The kept descriptor, if nobody uses it.
     fn take_kept(&self) -> Option<Opened> {
         let mut state = self.own();
-        if state.holders == 0 { state.opened.take() } else { None }
+        if state.holds.any() { None } else { state.opened.take() }
     }
 
     /// Lets go of one hold; the last one unlocks the file.
@@ -287,19 +287,16 @@ impl LockFile {
     /// When the kernel refuses. The descriptor is closed then, which lets go too, unless it has other permits.
     pub(crate) fn release(&self) -> Result<(), Error> {
         let mut state = self.own();
-        if state.inherited > 0 {
-            // Whose guard this is cannot be told; as long as copies are left, one's own hold stays.
-            state.inherited -= 1;
+        if !state.holds.end() {
             return Ok(());
         }
-        state.holders = state.holders.saturating_sub(1);
         let permit = state.permits.pop();
         let unlocked = match permit {
             Some(permit) => state.let_go_of(permit),
-            None if state.holders > 0 => Ok(()),
+            None if state.holds.any() => Ok(()),
             None => state.unlock(),
         };
-        if unlocked.is_err() && state.holders == 0 {
+        if unlocked.is_err() && !state.holds.any() {
             state.opened = None;
         }
         unlocked
@@ -320,15 +317,12 @@ impl LockFile {
 
     /// Whether this process holds the file.
     pub(crate) fn is_held(&self) -> bool {
-        self.own().holders > 0
+        self.own().holds.any()
     }
 
     /// Once more for one who has the file: alone, or as a reader that reads already.
     pub(crate) fn reenter(&self) -> bool {
-        let mut state = self.own();
-        let held = state.holders > 0;
-        state.holders += u32::from(held);
-        held
+        self.own().holds.join()
     }
 
     /// Whether the path still leads to the file that is held.
@@ -345,7 +339,7 @@ impl State {
             self.opened = None;
             self.is_noted = false;
             self.permits.clear();
-            self.inherited += std::mem::take(&mut self.holders);
+            self.holds.disown();
         }
     }
 
@@ -366,7 +360,7 @@ impl State {
     /// The file has just been locked. Its content, if that has been read since.
     fn begin(&mut self, sharing: Sharing, taker: &Taker, content: Option<Content>) {
         let Some(opened) = &self.opened else { return };
-        self.holders += 1;
+        self.holds.add();
         if sharing == Sharing::Shared {
             self.token = opened.shared_token();
             return;
@@ -405,12 +399,11 @@ impl State {
 
     /// One more reader, where readers have the file and no writer of another process waits for them to end.
     fn joins(&mut self, sharing: Sharing, fair: bool) -> bool {
-        let joins = sharing == Sharing::Shared
-            && self.holders > 0
+        sharing == Sharing::Shared
+            && self.holds.any()
             // What cannot be seen now is seen by the wait that comes next.
-            && !self.would_overtake(sharing, fair).unwrap_or(true);
-        self.holders += u32::from(joins);
-        joins
+            && !self.would_overtake(sharing, fair).unwrap_or(true)
+            && self.holds.join()
     }
 
     /// Whether another process waits that would be overtaken by who takes the file now. Those who are not fair
@@ -418,7 +411,7 @@ impl State {
     fn would_overtake(&mut self, sharing: Sharing, fair: bool) -> Result<bool, Error> {
         let Some(opened) = &self.opened else { return Ok(false) };
         let now = Coarse::now();
-        let joins = self.holders > 0;
+        let joins = self.holds.any();
         if fair || self.waited || now != self.looked || sharing == Sharing::Shared && !joins {
             self.looked = now;
             self.waited = opened.is_waited(sharing)?;

@@ -92,7 +92,7 @@ impl Directory {
     fn open(&self) -> Result<(Handle, FileId), Error> {
         let opened = match file::open_directory(&self.path) {
             Err(Errno::ENOENT) => {
-                let made = file::make_directory(&self.path);
+                let made = make_directories(&self.path);
                 made.map_err(|errno| Error::io_at("make the lock directory", &self.path, errno))?;
                 file::open_directory(&self.path)
             }
@@ -164,6 +164,18 @@ impl Directory {
         if there != Some(*id) {
             *opened = None;
         }
+    }
+}
+
+/// Makes a directory, and those above it that are missing.
+fn make_directories(path: &Path) -> nix::Result<()> {
+    match file::make_directory(path) {
+        Err(Errno::ENOENT) => {
+            make_directories(path.parent().ok_or(Errno::ENOENT)?)?;
+            // Once: what is there and leads nowhere, such as a dangling link, stays an error.
+            file::make_directory(path)
+        }
+        made => made,
     }
 }
 

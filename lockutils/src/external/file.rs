@@ -12,7 +12,6 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
-use fs4::{FileExt, TryLockError};
 use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, FcntlArg, OFlag};
 use nix::libc;
@@ -21,6 +20,7 @@ use nix::sys::statfs::fstatfs;
 use nix::unistd::{linkat, mkdir};
 
 use super::Sharing;
+use super::flock;
 use super::queue::{self, Place};
 use super::range::{self, Range};
 
@@ -135,7 +135,7 @@ pub(super) fn open_existing(
 
 /// Reads from the beginning of the file. Says how much there was.
 pub(super) fn read(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
-    retried_io(|| file.read_at(buffer, 0))
+    flock::retried(|| file.read_at(buffer, 0))
 }
 
 /// Writes at the beginning of the file, and cuts nothing off.
@@ -227,7 +227,7 @@ pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
     if !range::try_lock(file, Range::LOCK, sharing)? {
         return Ok(false);
     }
-    let locked = try_flock(file, sharing);
+    let locked = flock::try_lock(file, sharing);
     // What is not held need not be let go.
     match locked {
         Ok(true) => {}
@@ -288,7 +288,7 @@ fn lock_in_steps(file: &File, want: Want, wanted: impl Fn(Step) -> bool) -> io::
     if !wanted(Step::Record) {
         return Ok(false);
     }
-    flock(file, flocked)?;
+    flock::lock(file, flocked)?;
     if want == Want::Lock(Sharing::Shared) {
         // Somebody who wants to write may want a place that this one has by now.
         queue::leave(file)?;
@@ -306,13 +306,13 @@ pub(super) fn unlock(file: &File) -> io::Result<()> {
 pub(super) fn unlock_after(file: &File, last: impl FnOnce()) -> io::Result<()> {
     let record = leave_record(file);
     last();
-    retried_io(|| FileExt::unlock(file)).and(record)
+    flock::unlock(file).and(record)
 }
 
 /// The one who is alone lets others share, without a moment in which nobody holds the file: on Linux both
 /// calls replace the lock in one step.
 pub(super) fn share(file: &File) -> io::Result<()> {
-    flock(file, Sharing::Shared)?;
+    flock::lock(file, Sharing::Shared)?;
     range::lock(file, Range::LOCK, Sharing::Shared)?;
     queue::leave(file)
 }
@@ -364,7 +364,7 @@ fn seen_once(id: FileId) -> io::Result<Vec<Seen>> {
 fn proc_locks() -> io::Result<String> {
     let (mut file, mut all, mut piece) = (File::open("/proc/locks")?, Vec::new(), vec![0; 1 << 16]);
     loop {
-        match retried_io(|| file.read(&mut piece))? {
+        match flock::retried(|| file.read(&mut piece))? {
             0 => return Ok(String::from_utf8_lossy(&all).into_owned()),
             length => all.extend_from_slice(&piece[..length]),
         }
@@ -380,33 +380,11 @@ pub(super) fn try_permit(file: &File, permit: Range, is_first: bool) -> io::Resu
     if !is_first {
         return Ok(true);
     }
-    let locked = try_flock(file, Sharing::Shared);
+    let locked = flock::try_lock(file, Sharing::Shared);
     if !matches!(locked, Ok(true)) {
         range::unlock(file, permit)?;
     }
     locked
-}
-
-/// Takes the `flock` if it is free. By the trait's name, since `File` has methods of the same names.
-fn try_flock(file: &File, sharing: Sharing) -> io::Result<bool> {
-    retried_io(|| {
-        let tried = match sharing {
-            Sharing::Alone => FileExt::try_lock(file),
-            Sharing::Shared => FileExt::try_lock_shared(file),
-        };
-        match tried {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    })
-}
-
-fn flock(file: &File, sharing: Sharing) -> io::Result<()> {
-    retried_io(|| match sharing {
-        Sharing::Alone => FileExt::lock(file),
-        Sharing::Shared => FileExt::lock_shared(file),
-    })
 }
 
 /// Opens a directory for `open`.
@@ -433,20 +411,9 @@ fn wide(number: impl Into<i64>) -> i64 {
     number.into()
 }
 
-/// Makes a directory, and those above it, for its owner alone, whatever the umask.
+/// Makes a directory for its owner alone, whatever the umask. It may be there already, or be made by somebody else at this
+/// moment.
 pub(super) fn make_directory(path: &std::path::Path) -> nix::Result<()> {
-    match make_one_directory(path) {
-        Err(Errno::ENOENT) => {
-            make_directory(path.parent().ok_or(Errno::ENOENT)?)?;
-            // Once: what is there and leads nowhere, such as a dangling link, stays an error.
-            make_one_directory(path)
-        }
-        made => made,
-    }
-}
-
-/// The same for one that may be there already, or be made by somebody else at this moment.
-fn make_one_directory(path: &std::path::Path) -> nix::Result<()> {
     match mkdir(path, Permissions::S_IRWXU) {
         Ok(()) => stat::fchmodat(fcntl::AT_FDCWD, path, Permissions::S_IRWXU, FchmodatFlags::FollowSymlink),
         Err(Errno::EEXIST) => Ok(()),
@@ -459,15 +426,6 @@ pub(super) fn retried<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Resul
     loop {
         match call() {
             Err(Errno::EINTR) => {}
-            result => return result,
-        }
-    }
-}
-
-fn retried_io<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,
         }
     }

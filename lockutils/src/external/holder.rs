@@ -2,47 +2,27 @@
 
 use std::path::Path;
 
-use super::directory::{Existing, Opened};
-use super::file::{self, Purpose};
+use super::Sharing;
+use super::directory::Opened;
+use super::file;
 use super::range::{self, Range};
 use super::record::Record;
-use super::{Directory, Mechanism, Sharing};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::holder::{Evidence, Holder};
 use crate::process::{Identity, Life};
 
-impl Directory {
+impl Opened {
     /// Whether anybody holds the file.
-    pub(crate) fn is_locked(&self, name: &str) -> Result<bool, Error> {
-        if self.mechanism() == Mechanism::Pid {
-            return self.is_pid_locked(name);
-        }
-        match self.open_existing(name, Purpose::Look)? {
-            Existing::Missing => Ok(false),
-            // A remover has the lock at this moment.
-            Existing::Leased => Ok(true),
-            Existing::NotAFile(path, what) => Err(Kind::NotAFile { path, what }.into()),
-            Existing::Open(opened) => Ok(Claims::on(&opened)?.is_some()),
-        }
+    pub(super) fn is_locked(&self) -> Result<bool, Error> {
+        Ok(Claims::on(self)?.is_some())
     }
 
     /// Those who hold the file. Takes nothing.
-    pub(crate) fn holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
-        if self.mechanism() == Mechanism::Pid {
-            return self.pid_holders(name);
-        }
-        match self.open_existing(name, Purpose::Look)? {
-            Existing::Missing => Ok(Vec::new()),
-            Existing::Leased => Ok(vec![Holder::unknown()]),
-            Existing::NotAFile(path, what) => Err(Kind::NotAFile { path, what }.into()),
-            Existing::Open(opened) => {
-                let Some(claims) = Claims::on(&opened)? else { return Ok(Vec::new()) };
-                // What cannot be read is not known.
-                let record = opened.record().ok().flatten();
-                let record = record.filter(|record| record.is_held && record.is_whole);
-                Ok(claims.of(record))
-            }
-        }
+    pub(super) fn holders(&self) -> Result<Vec<Holder>, Error> {
+        let Some(claims) = Claims::on(self)? else { return Ok(Vec::new()) };
+        // What cannot be read is not known.
+        let record = self.record().ok().flatten();
+        Ok(claims.of(record.filter(|record| record.is_held && record.is_whole)))
     }
 }
 

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::directory::Existing;
+use super::file::Purpose;
 use super::pid::PidLock;
 use super::remove::Removal;
 use super::{Directory, LockFile, Share, Taker};
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::holder::Holder;
 use crate::limit::{Ended, Limit};
 
 /// How lock files exclude other processes.
@@ -184,6 +187,35 @@ impl OuterLock {
         match self {
             Self::Kernel(lock) => lock.remove(),
             Self::Pid(lock) => lock.remove(),
+        }
+    }
+}
+
+impl Directory {
+    /// Whether anybody holds a lock file.
+    pub(crate) fn is_locked(&self, name: &str) -> Result<bool, Error> {
+        if self.mechanism() == Mechanism::Pid {
+            return self.pid_holders(name).map(|holders| !holders.is_empty());
+        }
+        match self.open_existing(name, Purpose::Look)? {
+            Existing::Missing => Ok(false),
+            // A remover has the lock at this moment.
+            Existing::Leased => Ok(true),
+            Existing::NotAFile(path, what) => Err(Kind::NotAFile { path, what }.into()),
+            Existing::Open(opened) => opened.is_locked(),
+        }
+    }
+
+    /// Those who hold a lock file.
+    pub(crate) fn holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
+        if self.mechanism() == Mechanism::Pid {
+            return self.pid_holders(name);
+        }
+        match self.open_existing(name, Purpose::Look)? {
+            Existing::Missing => Ok(Vec::new()),
+            Existing::Leased => Ok(vec![Holder::unknown()]),
+            Existing::NotAFile(path, what) => Err(Kind::NotAFile { path, what }.into()),
+            Existing::Open(opened) => opened.holders(),
         }
     }
 }

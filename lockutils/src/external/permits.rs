@@ -63,7 +63,7 @@ impl LockFile {
                 Tried::Mismatch(agreed) => {
                     return Err(Kind::Mismatch { name: self.name.to_string(), asked: permits, agreed }.into());
                 }
-                Tried::Elsewhere if state.holders > 0 => {
+                Tried::Elsewhere if state.holds.any() => {
                     let (name, path) = (self.name.to_string(), self.path.clone());
                     return Err(Kind::Lost { name, path }.into());
                 }
@@ -103,7 +103,7 @@ impl LockFile {
 
 impl State {
     fn take_permit(&mut self, permits: u32) -> Result<Tried, Error> {
-        let is_first = self.holders == 0;
+        let is_first = !self.holds.any();
         let Some(opened) = &self.opened else { return Ok(Tried::Busy) };
         let failed = |error| Error::io_at("lock", opened.path(), error);
         if let Some(agreed) = other_number(opened, permits).map_err(failed)? {
@@ -135,7 +135,7 @@ impl State {
         if is_first {
             self.token = opened.shared_token();
         }
-        self.holders += 1;
+        self.holds.add();
         Ok(Tried::Held)
     }
 
@@ -148,11 +148,11 @@ impl State {
     /// Lets a permit go; the last one of this process lets the file go. Those who wait are told.
     pub(super) fn let_go_of(&self, permit: Permit) -> Result<(), Error> {
         let Some(opened) = &self.opened else { return Ok(()) };
-        let unlocked = if self.holders == 0 {
-            opened.unlock()
-        } else {
+        let unlocked = if self.holds.any() {
             range::unlock(opened.file(), permit.range())
                 .map_err(|error| Error::io_at("unlock", opened.path(), error))
+        } else {
+            opened.unlock()
         };
         // Who comes to wait after this finds the permit by itself.
         if !matches!(opened.is_waited(Sharing::Alone), Ok(false)) {

@@ -27,6 +27,7 @@ use self::names::{Own, Place};
 use self::slot::{Entered, Slot, enter};
 use super::directory::Directory;
 use super::file::{self, FileId};
+use super::holds::Holds;
 use super::record::Taker;
 use super::remove::Removal;
 use super::watch::{Signs, Watched};
@@ -37,7 +38,7 @@ use crate::process::{Identity, ProcessId};
 
 /// The pid file of one identity, in this process.
 ///
-/// Invariant: `holders` is more than 0 exactly when `ours` is there, and the file `ours` has the name of the lock, unless
+/// Invariant: there are `holds` exactly when `ours` is there, and the file `ours` has the name of the lock, unless
 /// somebody has robbed this process.
 pub(crate) struct PidLock {
     directory: Arc<Directory>,
@@ -50,9 +51,7 @@ pub(crate) struct PidLock {
 #[derive(Default)]
 struct State {
     ours: Option<Ours>,
-    holders: u32,
-    /// Holds of the parent, in a forked child: their guards are copies and let nothing go.
-    inherited: u32,
+    holds: Holds,
 }
 
 /// The file that this process has put there.
@@ -98,7 +97,7 @@ impl PidLock {
         let mut state = self.state.lock();
         if state.ours.as_ref().is_some_and(|ours| ours.process != ProcessId::current()) {
             state.ours = None;
-            state.inherited += std::mem::take(&mut state.holders);
+            state.holds.disown();
         }
         state
     }
@@ -110,7 +109,7 @@ impl PidLock {
             match self.try_to_put(taker) {
                 Ok(Put::There(ours)) => {
                     state.ours = Some(ours);
-                    state.holders += 1;
+                    state.holds.add();
                     return Ok(true);
                 }
                 Ok(Put::Busy) => return Ok(false),
@@ -181,12 +180,7 @@ impl PidLock {
     /// does not have the lock any more, and takes no notice of the file when it wants it again.
     pub(super) fn release(&self) -> Result<(), Error> {
         let mut state = self.own();
-        if state.inherited > 0 {
-            state.inherited -= 1;
-            return Ok(());
-        }
-        state.holders = state.holders.saturating_sub(1);
-        if state.holders > 0 {
+        if !state.holds.end() || state.holds.any() {
             return Ok(());
         }
         let Some(ours) = state.ours.take() else { return Ok(()) };
@@ -210,15 +204,12 @@ impl PidLock {
     }
 
     pub(super) fn is_held(&self) -> bool {
-        self.own().holders > 0
+        self.own().holds.any()
     }
 
     /// Once more for one who has it.
     pub(super) fn reenter(&self) -> bool {
-        let mut state = self.own();
-        let held = state.holders > 0;
-        state.holders += u32::from(held);
-        held
+        self.own().holds.join()
     }
 
     /// Whether the path still leads to the file of this process.
@@ -248,12 +239,7 @@ impl PidLock {
 }
 
 impl Directory {
-    /// Whether somebody has the pid file who may live.
-    pub(super) fn is_pid_locked(&self, name: &str) -> Result<bool, Error> {
-        self.pid_holders(name).map(|holders| !holders.is_empty())
-    }
-
-    /// Who has it.
+    /// Who has a pid file and may live.
     pub(super) fn pid_holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
         let card =
             if FileId::is_missing(self.path()) { None } else { Place::new(self, name)?.card(Slot::Lock)? };

@@ -21,13 +21,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::UNIX_EPOCH;
 
-use fs4::{FileExt, TryLockError};
 use nix::errno::Errno;
 use nix::fcntl::{self, FcntlArg};
 use nix::libc;
 
 use super::Sharing;
 use super::backoff::Backoff;
+use super::flock;
 use super::record;
 use super::remove::aside;
 
@@ -213,7 +213,7 @@ pub(super) fn at(path: &CStr) -> nix::Result<Option<(FileId, u64)>> {
 
 /// Reads from the beginning of the file. Says how much there was.
 pub(super) fn read(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
-    retried(|| file.read_at(buffer, 0))
+    flock::retried(|| file.read_at(buffer, 0))
 }
 
 /// Writes at the beginning of the file, and cuts nothing off.
@@ -230,7 +230,7 @@ pub(super) fn changed(file: &File) -> io::Result<u64> {
 /// Takes the lock if it is free.
 pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
     for _ in 0..LOOKS {
-        if try_once(file, sharing)? {
+        if flock::try_lock(file, sharing)? {
             return Ok(true);
         }
         if is_noted(file) {
@@ -239,29 +239,14 @@ pub(super) fn try_lock(file: &File, sharing: Sharing) -> io::Result<bool> {
         // Whoever looks needs one system call more.
         thread::yield_now();
     }
-    try_once(file, sharing)
-}
-
-/// Takes the lock if it is free at this moment. By the trait's name, since `File` has methods of the same names.
-pub(super) fn try_once(file: &File, sharing: Sharing) -> io::Result<bool> {
-    retried(|| {
-        let tried = match sharing {
-            Sharing::Alone => FileExt::try_lock(file),
-            Sharing::Shared => FileExt::try_lock_shared(file),
-        };
-        match tried {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    })
+    flock::try_lock(file, sharing)
 }
 
 /// Takes the lock, and tries again and again on this thread.
 pub(super) fn lock(file: &File, want: Want, _: impl Fn(Step) -> bool) -> io::Result<bool> {
     let Want::Lock(sharing) = want;
     let mut backoff = Backoff::new();
-    while !try_once(file, sharing)? {
+    while !flock::try_lock(file, sharing)? {
         thread::sleep(backoff.next(0));
     }
     Ok(true)
@@ -279,27 +264,26 @@ pub(super) fn is_locked(file: &File) -> io::Result<bool> {
 fn taken_for_a_moment(file: &File, sharing: Sharing) -> io::Result<bool> {
     let taken = try_lock(file, sharing)?;
     if taken {
-        retried(|| FileExt::unlock(file))?;
+        flock::unlock(file)?;
     }
     Ok(taken)
 }
 
 /// Whether the record says that somebody has the lock.
 fn is_noted(file: &File) -> bool {
-    let mut head = [0; record::HEAD];
-    read(file, &mut head).is_ok_and(|length| record::Content::of(&head[..length]).is_held())
+    record::content(file).is_ok_and(record::Content::is_held)
 }
 
 /// Lets the lock go, also one that a forked child has inherited, with `last` as the last that is done under it.
 pub(super) fn unlock_after(file: &File, last: impl FnOnce()) -> io::Result<()> {
     last();
-    retried(|| FileExt::unlock(file))
+    flock::unlock(file)
 }
 
 /// The one who is alone lets others share. Where the system does not do so in one step, another may come in between:
 /// then this is an error.
 pub(super) fn share(file: &File) -> io::Result<()> {
-    if try_once(file, Sharing::Shared)? {
+    if flock::try_lock(file, Sharing::Shared)? {
         return Ok(());
     }
     Err(io::Error::other("another took the lock before it was shared"))
@@ -324,34 +308,13 @@ pub(super) fn filesystem(_: &Handle) -> nix::Result<Option<i64>> {
     Ok(None)
 }
 
-/// Makes a directory, and those above it, for its owner alone, whatever the umask.
+/// Makes a directory for its owner alone, whatever the umask. It may be there already, or be made by somebody else at this
+/// moment.
 pub(super) fn make_directory(path: &Path) -> nix::Result<()> {
-    match make_one_directory(path) {
-        Err(Errno::ENOENT) => {
-            make_directory(path.parent().ok_or(Errno::ENOENT)?)?;
-            // Once: what is there and leads nowhere, such as a dangling link, stays an error.
-            make_one_directory(path)
-        }
-        made => made,
-    }
-}
-
-/// The same for one that may be there already, or be made by somebody else at this moment.
-fn make_one_directory(path: &Path) -> nix::Result<()> {
     let made = DirBuilder::new().mode(0o700).create(path);
     let made = made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)));
     match made.map_err(|error| errno(&error)) {
         Err(Errno::EEXIST) => Ok(()),
         made => made,
-    }
-}
-
-/// Repeats a call that a signal has interrupted. Never used for `close`.
-fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

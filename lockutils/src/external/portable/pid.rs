@@ -61,10 +61,6 @@ impl PidLock {
 
 #[expect(clippy::unused_self, reason = "elsewhere it is asked")]
 impl Directory {
-    pub(super) fn is_pid_locked(&self, name: &str) -> Result<bool, Error> {
-        Err(none(name))
-    }
-
     pub(super) fn pid_holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
         Err(none(name))
     }

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::backoff::Backoff;
-use super::file::{self, Want};
+use super::file::Want;
+use super::flock;
 use super::thread::{start, wake};
 use super::{LockFile, Looked, Opened};
 use crate::error::Error;
@@ -34,7 +35,7 @@ pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, L
         pause
             .await
             .map_err(|error| Error::io_at("start a thread that waits for lock file", lock.path(), error))?;
-        let tried = file::try_once(opened.file(), sharing);
+        let tried = flock::try_lock(opened.file(), sharing);
         let locked = tried.map_err(|error| Error::io_at("lock", lock.path(), error))?;
         if locked {
             return Ok(Some((opened, Looked::default())));
