@@ -1,6 +1,7 @@
 //! Locks by pid files: what stands in them, who is respected and who is taken over from, and who learns that it was
 //! robbed.
 
+mod forked;
 mod judged;
 mod swept;
 
@@ -241,18 +242,6 @@ fn registries_of_one_process_exclude_each_other() {
     assert!(other.lock("job").external().try_acquire().expect("no error").is_none());
     drop(guard);
     assert!(other.lock("job").external().try_acquire().expect("no error").is_some());
-}
-
-/// A child that was forked has a copy of the guard, which takes nothing away.
-#[test]
-fn a_forked_child_lets_nothing_go() {
-    let place = Place::of_pid_files("a_forked_child_lets_nothing_go");
-    let mut parent = place.helper(&["fork-drop", "job"]);
-    parent.expect("busy");
-    parent.expect("held");
-    assert!(place.try_acquire("job").is_none(), "the parent has it");
-    parent.finish();
-    assert!(place.try_acquire("job").is_some());
 }
 
 /// Nobody takes a file away from its owner, and nobody has to remove one that was left behind.

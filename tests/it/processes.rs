@@ -11,7 +11,7 @@ mod end;
 #[cfg(not(lockutils_portable))]
 mod errno;
 mod filesystems;
-mod fork;
+pub(crate) mod fork;
 mod limits;
 mod order;
 mod paths;

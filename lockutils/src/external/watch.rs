@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use super::thread::{start, wake};
 use super::wait::tick;
 use crate::error::Error;
-use crate::process::PerProcess;
+use crate::process::{PerProcess, ProcessId};
 
 /// How long after a sign there is another look.
 const ECHOES: [Duration; 6] = [
@@ -42,7 +42,11 @@ const NET: Duration = Duration::from_secs(1);
 static WATCHER: PerProcess<Watcher> = PerProcess::new();
 
 /// The watcher of a process. It stays when it was needed once.
+///
+/// A forked child does not touch that of its parent: the thread that may have had its lock is not there, and the inotify
+/// instance is shared.
 struct Watcher {
+    process: ProcessId,
     inotify: Inotify,
     nudged: EventFd,
     /// The thread was started.
@@ -89,7 +93,7 @@ impl Signs {
 
 /// A file that is watched by its owner, from its birth on.
 pub(super) struct Watched {
-    /// `None`: it cannot be watched. Then there is a look at each tick.
+    /// `None`: it cannot be watched.
     at: Option<(&'static Watcher, WatchDescriptor)>,
     number: u64,
     seen: u64,
@@ -109,16 +113,22 @@ impl Watched {
         }
     }
 
+    /// Where it is watched. `None`: nowhere, or by the parent of this process. Then there is a look at each tick.
+    fn here(&self) -> Option<(&'static Watcher, &WatchDescriptor)> {
+        let (watcher, descriptor) = self.at.as_ref()?;
+        (watcher.process == ProcessId::current()).then_some((*watcher, descriptor))
+    }
+
     /// The owner looks at the file now: what comes after this is a reason to look again.
     pub(super) fn mark(&mut self) {
-        if let Some((watcher, descriptor)) = &self.at {
+        if let Some((watcher, descriptor)) = self.here() {
             self.seen = watcher.files.lock().get(descriptor).map_or(self.seen, |file| file.signs);
         }
     }
 
     /// Ready when there is a reason to look at the file again.
     pub(super) async fn changed(&self) {
-        let Some((watcher, descriptor)) = &self.at else { return tick().await };
+        let Some((watcher, descriptor)) = self.here() else { return tick().await };
         poll_fn(|context| {
             // Code of the user, so not under the lock.
             let waker = context.waker().clone();
@@ -141,7 +151,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let Some((watcher, descriptor)) = &self.at else { return };
+        let Some((watcher, descriptor)) = self.here() else { return };
         let mut files = watcher.files.lock();
         let Some(file) = files.get_mut(descriptor) else { return };
         let mine = file.wakers.remove(&self.number);
@@ -162,7 +172,8 @@ impl Watcher {
         let watcher = WATCHER.try_get(|| {
             let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
             let nudged = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-            Ok(Self { inotify, nudged, files: Mutex::default(), works: OnceCell::new() })
+            let (process, files) = (ProcessId::current(), Mutex::default());
+            Ok(Self { process, inotify, nudged, files, works: OnceCell::new() })
         })?;
         let started = || start("lockutils-watch", move || watcher.work());
         watcher.works.get_or_try_init(started).map_err(|_: io::Error| Errno::EMFILE)?;

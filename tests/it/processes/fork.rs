@@ -132,7 +132,7 @@ const ROUNDS: usize = 300;
 
 /// Plays rounds in which a thread lets go, others wait, and one forks, all in the same moment.
 #[track_caller]
-fn fork_races(place: &Place, kind: &str) {
+pub(crate) fn fork_races(place: &Place, kind: &str) {
     let mut parent = place.helper(&[kind, &ROUNDS.to_string(), &seed().to_string()]);
     for round in 0..ROUNDS {
         parent.expect(&round.to_string());

@@ -1,0 +1,79 @@
+//! A process that forks while it holds a pid lock or waits for one.
+
+use std::fs;
+use std::time::Duration;
+
+use lockutils_tests::{Child, Place};
+
+use crate::processes::fork::fork_races;
+
+/// A child that was forked has a copy of the guard, which takes nothing away.
+#[test]
+fn a_child_lets_nothing_go() {
+    for helper in ["fork-drop", "fork-exit", "fork-downgrade"] {
+        let place = Place::of_pid_files("a_child_lets_nothing_go");
+        let mut parent = place.helper(&[helper, "job"]);
+        if helper == "fork-drop" {
+            parent.expect("busy");
+        }
+        parent.expect("held");
+        assert!(place.try_acquire("job").is_none(), "the parent has it");
+        parent.finish();
+        assert!(place.try_acquire("job").is_some());
+    }
+}
+
+/// The child has the open file too, but its name is the lock.
+#[test]
+fn a_child_keeps_nothing() {
+    let place = Place::of_pid_files("a_child_keeps_nothing");
+    let mut parent = place.helper(&["fork-release", "job"]);
+    parent.expect("released");
+    assert!(place.try_acquire("job").is_some(), "the parent has let go");
+    parent.finish();
+    let mut parent = place.helper(&["fork-hold", "job"]);
+    parent.expect("forked");
+    parent.kill();
+    assert!(place.try_acquire("job").is_some(), "the parent has ended");
+}
+
+/// By the handle that it has inherited it makes a file of its own.
+#[test]
+fn a_child_takes_the_lock_for_itself() {
+    let place = Place::of_pid_files("a_child_takes_the_lock_for_itself");
+    let mut parent = place.helper(&["fork-idle", "job"]);
+    parent.expect("busy");
+    assert!(place.try_acquire("job").is_none());
+    parent.finish();
+    assert!(place.try_acquire("job").is_some());
+}
+
+/// How many files a process watches (proc(5), *fdinfo*).
+fn watches(process: &Child) -> usize {
+    let descriptors = fs::read_dir(format!("/proc/{}/fdinfo", process.pid())).expect("it lives");
+    let texts = descriptors.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    texts.map(|text| text.lines().filter(|line| line.starts_with("inotify wd:")).count()).sum()
+}
+
+/// A wait that the child drops is its copy: the parent goes on being told.
+#[test]
+fn a_child_that_drops_a_wait_takes_no_watch_away() {
+    let place = Place::of_pid_files("a_child_that_drops_a_wait_takes_no_watch_away");
+    let mut holder = place.holder("job");
+    let mut parent = place.helper(&["fork-drop-wait", "job", "queued"]);
+    parent.expect("waits");
+    assert_eq!(watches(&parent), 1);
+    parent.say("fork");
+    parent.expect("forked");
+    assert_eq!(watches(&parent), 1);
+    holder.release();
+    parent.expect("held");
+    assert!(place.try_acquire("job").is_none(), "the parent has it");
+    parent.finish();
+    assert!(place.comes_free("job", Duration::ZERO));
+}
+
+#[test]
+fn no_waiter_is_lost_by_a_fork() {
+    fork_races(&Place::of_pid_files("no_waiter_is_lost_by_a_fork"), "fork-race-external");
+}
