@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use lockutils_tests::{Child, Place};
+use lockutils_tests::Place;
 
 use crate::processes::fork::fork_races;
 
@@ -48,24 +48,18 @@ fn a_child_takes_the_lock_for_itself() {
     assert!(place.try_acquire("job").is_some());
 }
 
-/// How many files a process watches (proc(5), *fdinfo*).
-fn watches(process: &Child) -> usize {
-    let descriptors = fs::read_dir(format!("/proc/{}/fdinfo", process.pid())).expect("it lives");
-    let texts = descriptors.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
-    texts.map(|text| text.lines().filter(|line| line.starts_with("inotify wd:")).count()).sum()
-}
-
 /// A wait that the child drops is its copy: the parent goes on being told.
 #[test]
 fn a_child_that_drops_a_wait_takes_no_watch_away() {
     let place = Place::of_pid_files("a_child_that_drops_a_wait_takes_no_watch_away");
     let mut holder = place.holder("job");
-    let mut parent = place.helper(&["fork-drop-wait", "job", "queued"]);
+    let trace = ["-e", "trace=inotify_add_watch,inotify_rm_watch"];
+    let (mut parent, log) = place.strace(&trace, &["fork-drop-wait", "job", "queued"]);
     parent.expect("waits");
-    assert_eq!(watches(&parent), 1);
     parent.say("fork");
     parent.expect("forked");
-    assert_eq!(watches(&parent), 1);
+    let calls = fs::read_to_string(log).expect("a log");
+    assert!(calls.contains("inotify_add_watch(") && !calls.contains("inotify_rm_watch("), "{calls}");
     holder.release();
     parent.expect("held");
     assert!(place.try_acquire("job").is_none(), "the parent has it");
