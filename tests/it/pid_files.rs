@@ -138,7 +138,7 @@ fn a_chain_of_killed_holders() {
     let place = Place::of_pid_files("a_chain_of_killed_holders");
     let mut holder = place.holder("job");
     let mut waiters: Vec<_> = WAYS.iter().chain(&WAYS).map(|words| waiter(&place, words)).collect();
-    let mut tokens = vec![token(&place)];
+    let mut tokens = vec![token(&content(&place))];
     while !waiters.is_empty() {
         holder.kill();
         let mut next = None;
@@ -148,13 +148,12 @@ fn a_chain_of_killed_holders() {
             next.is_some()
         });
         holder = waiters.remove(next.expect("it is there"));
-        tokens.push(token(&place));
+        tokens.push(token(&content(&place)));
     }
     assert!(tokens.is_sorted_by(|one, next| one < next), "{tokens:?}");
 }
 
-fn token(place: &Place) -> u64 {
-    let content = content(place);
+fn token(content: &str) -> u64 {
     let token = content.split_once("token=").and_then(|(_, rest)| rest.lines().next());
     token.expect("a token").parse().expect("a number")
 }

@@ -21,10 +21,9 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use self::card::Card;
 use self::live::Number;
 use self::names::{Own, Place};
-use self::slot::{Entered, Slot, enter};
+use self::slot::{DEEPEST, Entered, Slot, enter};
 use super::directory::Directory;
 use super::file::{self, FileId};
 use super::holds::Holds;
@@ -239,14 +238,21 @@ impl PidLock {
 }
 
 impl Directory {
-    /// Who has a pid file and may live.
+    /// Who has a pid file and may live, or is about to take it over from the dead.
     pub(super) fn pid_holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
-        let card =
-            if FileId::is_missing(self.path()) { None } else { Place::new(self, name)?.card(Slot::Lock)? };
-        let holder = card.filter(Card::may_live).map(|card| {
-            let pid = card.record.process.pid;
-            Holder::of(card.record, pid, Evidence::Record)
-        });
-        Ok(holder.into_iter().collect())
+        if FileId::is_missing(self.path()) {
+            return Ok(Vec::new());
+        }
+        let place = Place::new(self, name)?;
+        let mut slot = Slot::Lock;
+        for _ in 0..=DEEPEST {
+            let Some(card) = place.card(slot)? else { break };
+            if card.may_live() {
+                let pid = card.record.process.pid;
+                return Ok(vec![Holder::of(card.record, pid, Evidence::Record)]);
+            }
+            slot = Slot::After(card.id);
+        }
+        Ok(Vec::new())
     }
 }

@@ -1,10 +1,11 @@
 //! Who counts as dead, and who is respected although nothing is known of it.
 
 use std::fs;
+use std::time::Duration;
 
-use lockutils_tests::{Place, needs_root};
+use lockutils_tests::{Place, eventually, needs_root};
 
-use super::{content, taken};
+use super::{content, taken, token};
 
 /// A file as a killed holder leaves it.
 fn left(place: &Place) -> String {
@@ -94,6 +95,38 @@ fn what_names_no_holder_is_an_error() {
     fs::remove_file(place.file("job")).expect("it can be removed");
     std::os::unix::fs::symlink("/nowhere", place.file("job")).expect("it can be made");
     assert!(place.lock("job").acquire().expect_err("a link").is_not_a_file());
+}
+
+/// Who is about to take over is in the way of others, and is named: the dead one is not.
+#[test]
+fn who_takes_over_is_named_meanwhile() {
+    let place = Place::of_pid_files("who_takes_over_is_named_meanwhile");
+    let dead = left(&place);
+    let pause = ["-e", "trace=renameat", "-e", "inject=renameat:delay_enter=1000000:when=1"];
+    let (mut taker, _) = place.strace(&pause, &["actor", "job"]);
+    taker.say("try");
+    eventually("it has claimed the file", || place.lock("job").is_locked().expect("no error"));
+    assert_eq!(content(&place), dead, "it has not taken over yet");
+    let error = place.lock("job").timeout(Duration::from_millis(5)).acquire().expect_err("busy").to_string();
+    assert!(error.contains("; its file is held by pid ") && error.contains(" (helper) for "), "{error}");
+    taker.expect("held");
+}
+
+/// Tokens grow, also those of a clock that was set back, and whoever is killed while it takes over.
+#[test]
+fn tokens_of_the_dead_are_not_forgotten() {
+    for (write, number) in [("its content", 1), ("the token before", 2), ("its own token", 3)] {
+        let place = Place::of_pid_files("tokens_of_the_dead_are_not_forgotten");
+        let ahead = token(&left(&place)) + 3_600_000_000_000;
+        let content = with(&content(&place), " token=", &format!("{ahead:020}"));
+        fs::write(place.file("job"), content).expect("it can be written");
+        let kill = format!("inject=pwrite64:signal=SIGKILL:when={number}");
+        let (mut taker, _) = place.strace(&["-e", "trace=pwrite64", "-e", &kill], &["actor", "job"]);
+        taker.say("try");
+        assert_eq!(taker.said_within(super::SOON), None, "it is killed when it writes {write}");
+        let next = place.lock("job").timeout(super::SOON).acquire().expect("nobody lives");
+        assert!(next.fencing_token() > ahead, "killed when it wrote {write}");
+    }
 }
 
 /// A process lives as long as one of its threads does.

@@ -150,9 +150,12 @@ impl<'a> Own<'a> {
     /// ended, so never while it is written.
     pub(super) fn draw_token(&self) -> Result<u64, Error> {
         let token = token::next(self.highest.get().saturating_add(1));
+        self.write_token(token).map(|()| token)
+    }
+
+    fn write_token(&self, token: u64) -> Result<(), Error> {
         let written = self.file.write_all_at(card::digits(token).as_bytes(), self.token_at);
-        written.map_err(|error| Error::io_at("write lock file", &self.place.path(Slot::Lock), error))?;
-        Ok(token)
+        written.map_err(|error| Error::io_at("write lock file", &self.place.path(Slot::Lock), error))
     }
 
     /// What keeps it in use: the open file, whose end others see, and its number.
@@ -194,6 +197,10 @@ impl Names for Own<'_> {
     }
 
     fn replace(&self, slot: Slot) -> Result<(), Error> {
+        if slot == Slot::Lock {
+            // Who takes over from this process, if it ends before it has drawn a token, has to know it too.
+            self.write_token(self.highest.get())?;
+        }
         let (directory, second) = (&self.place.descriptor, format!("{}-again", self.first.name));
         let replaced = self.link_as(&second).and_then(|()| {
             let name = self.place.file_name(slot);

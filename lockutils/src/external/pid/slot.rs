@@ -74,7 +74,7 @@ pub(crate) enum Entered {
 }
 
 /// So many in a row may have died while they took over.
-const DEEPEST: u32 = 32;
+pub(super) const DEEPEST: u32 = 32;
 
 /// Takes a name, if it is free or its owner has died.
 pub(crate) fn enter<N: Names>(names: &N, slot: Slot) -> Result<Entered, N::Failure> {
