@@ -49,6 +49,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use self::directory::Noted;
 pub(crate) use self::directory::{Directory, Opened};
 pub(crate) use self::file::FileId;
 use self::file::Want;
@@ -90,12 +91,13 @@ impl Share {
     }
 }
 
-/// What has been looked at since a file was locked.
-#[derive(Clone, Copy, Debug, Default)]
+/// What has been looked at and written since a file was locked.
+#[derive(Debug, Default)]
 struct Looked {
     /// The path leads to it.
     is_current: bool,
     content: Option<Content>,
+    noted: Option<Noted>,
 }
 
 /// The lock file of one identity, in this process.
@@ -222,11 +224,10 @@ impl LockFile {
     }
 
     async fn wait_for_lock(&self, sharing: Sharing, taker: &Taker) -> Result<(), Error> {
-        taker.prepare(sharing);
         let _turn =
             if sharing == Sharing::Shared { Some(Turn::take_async(&self.turnstile).await) } else { None };
         while !self.joins(sharing) {
-            let free = match wait::run(self, Want::Lock(sharing)).await? {
+            let free = match wait::run(self, Want::Lock(sharing), taker.record_to_be(sharing)).await? {
                 Some((opened, looked)) => self.adopt(opened, sharing, looked, taker)?,
                 None => self.try_lock(sharing, true, taker)?,
             };
@@ -262,7 +263,7 @@ impl LockFile {
         state.opened = Some(opened);
         // Where one has waited, others may.
         state.looked = Coarse::default();
-        state.begin(sharing, taker, looked.content);
+        state.begin(sharing, taker, looked);
         Ok(true)
     }
 
@@ -352,23 +353,23 @@ impl State {
         }
         let locked = opened.try_lock_here(sharing)?;
         if locked == Some(true) {
-            self.begin(sharing, taker, None);
+            self.begin(sharing, taker, Looked::default());
         }
         Ok(locked)
     }
 
-    /// The file has just been locked. Its content, if that has been read since.
-    fn begin(&mut self, sharing: Sharing, taker: &Taker, content: Option<Content>) {
+    /// The file has just been locked.
+    fn begin(&mut self, sharing: Sharing, taker: &Taker, looked: Looked) {
         let Some(opened) = &self.opened else { return };
         self.holds.add();
         if sharing == Sharing::Shared {
             self.token = opened.shared_token();
             return;
         }
-        let (token, noted) = opened.note(taker, content);
-        self.token = token;
-        self.is_noted = noted.is_ok();
-        if let Err(why) = noted
+        let noted = looked.noted.unwrap_or_else(|| opened.note(taker, looked.content));
+        self.token = noted.token;
+        self.is_noted = noted.written.is_ok();
+        if let Err(why) = noted.written
             && !std::mem::replace(&mut self.is_warned, true)
         {
             trace::not_noted(opened.path(), &why);

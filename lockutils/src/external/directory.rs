@@ -211,6 +211,27 @@ impl Place {
         self.is_linked.store(there.is_some_and(|(_, links)| links > 1), Relaxed);
         Ok(there.is_some_and(|(id, _)| id == self.id))
     }
+
+    /// Draws the next token and writes who has the lock, which is alone. The content of others is left alone, and so is a
+    /// file that has another name, under which it may be precious.
+    pub(super) fn note(
+        &self,
+        file: &File,
+        content: io::Result<Content>,
+        record: impl FnOnce(u64, SystemTime) -> [u8; record::LENGTH],
+    ) -> Noted {
+        let last = if let Ok(Content::Ours { token, .. }) = content { token } else { 0 };
+        let token = token::next(last.saturating_add(1));
+        let written = match content {
+            _ if self.is_linked.load(Relaxed) => Err(Unnoted::Linked),
+            Ok(Content::Foreign) => Err(Unnoted::Foreign),
+            Ok(Content::Ours { .. }) => {
+                file::write(file, &record(token, SystemTime::now())).map_err(Unnoted::Failed)
+            }
+            Err(error) => Err(Unnoted::Failed(error)),
+        };
+        Noted { token, written }
+    }
 }
 
 impl Opened {
@@ -344,21 +365,10 @@ impl Opened {
         file::changed(&self.file).map(Some)
     }
 
-    /// Draws the next token and writes who has the lock. The caller has it alone. The content of others is left
-    /// alone, and so is a file that has another name, under which it may be precious. `content`, if it has been read.
-    pub(super) fn note(&self, taker: &Taker, content: Option<Content>) -> (u64, Result<(), Unnoted>) {
+    /// Draws the next token and writes who has the lock. The caller has it alone. `content`, if it has been read.
+    pub(super) fn note(&self, taker: &Taker, content: Option<Content>) -> Noted {
         let content = content.map_or_else(|| self.content(), Ok);
-        let last = if let Ok(Content::Ours { token, .. }) = content { token } else { 0 };
-        let token = token::next(last.saturating_add(1));
-        let noted = match content {
-            _ if self.place.is_linked.load(Relaxed) => Err(Unnoted::Linked),
-            Ok(Content::Foreign) => Err(Unnoted::Foreign),
-            Ok(Content::Ours { .. }) => {
-                file::write(&self.file, &taker.record(token, SystemTime::now())).map_err(Unnoted::Failed)
-            }
-            Err(error) => Err(Unnoted::Failed(error)),
-        };
-        (token, noted)
+        self.place.note(&self.file, content, |token, since| taker.record(token, since))
     }
 
     /// Takes the note back, and keeps the token. Whoever watches the file is woken. What somebody else has written
@@ -392,6 +402,13 @@ impl Opened {
     pub(super) fn path(&self) -> &Path {
         &self.place.path
     }
+}
+
+/// A token that was drawn, and whether it was written into the file.
+#[derive(Debug)]
+pub(super) struct Noted {
+    pub(super) token: u64,
+    pub(super) written: Result<(), Unnoted>,
 }
 
 /// Why nothing was written into a lock file.

@@ -79,7 +79,7 @@ impl LockFile {
     pub(super) async fn wait_for_permit(&self, permits: u32) -> Result<(), Error> {
         let _turn = Turn::take_async(&self.turnstile).await;
         loop {
-            let Some((opened, _)) = wait::run(self, Want::First).await? else {
+            let Some((opened, _)) = wait::run(self, Want::First, None).await? else {
                 if self.try_permit(permits, true)? {
                     return Ok(());
                 }

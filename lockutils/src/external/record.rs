@@ -64,11 +64,17 @@ impl Taker {
 
     /// The record, of the calling process.
     pub(super) fn record(&self, token: u64, since: SystemTime) -> [u8; LENGTH] {
+        self.with_own_draft(|draft| draft.record(token, since))
+    }
+
+    /// The same, for somebody who writes it in the place of the calling thread. Those who share leave none.
+    pub(super) fn record_to_be(&self, sharing: Sharing) -> Option<Draft> {
+        (sharing == Sharing::Alone).then(|| self.with_own_draft(Draft::clone))
+    }
+
+    fn with_own_draft<R>(&self, give: impl FnOnce(&Draft) -> R) -> R {
         let draft = self.draft();
-        if draft.process == ProcessId::current() {
-            return draft.record(token, since);
-        }
-        Draft::new(self).record(token, since)
+        if draft.process == ProcessId::current() { give(draft) } else { give(&Draft::new(self)) }
     }
 
     /// What a record says of the holder, line by line, without its head.
@@ -157,8 +163,8 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 /// A record that is written but for what is known only when the lock is there: so that who has just been woken need not
 /// write it.
-#[derive(Debug)]
-struct Draft {
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
     buffer: [u8; LENGTH],
     /// Where the time goes.
     end: usize,
@@ -189,7 +195,7 @@ impl Draft {
         Self { buffer, end, process: ProcessId::current() }
     }
 
-    fn record(&self, token: u64, since: SystemTime) -> [u8; LENGTH] {
+    pub(super) fn record(&self, token: u64, since: SystemTime) -> [u8; LENGTH] {
         let mut buffer = self.buffer;
         let _ = write!(&mut buffer[TOKEN..], "{token:020}");
         let _ =

@@ -22,8 +22,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::file::{Step, Want};
 use super::queue::{self, Place};
+use super::record::{self, Draft};
 use super::thread::{start, wake};
-use super::{Directory, LockFile, Looked, Opened, file, record};
+use super::{Directory, LockFile, Looked, Opened, directory, file};
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
 
@@ -34,13 +35,17 @@ const EVERY: Duration = Duration::from_millis(20);
 /// How long a thread without an errand stays.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Waits for the file of `lock`. Says what has been looked at since the lock was taken. `None`: look again
-/// yourself.
-pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, Looked)>, Error> {
-    let errand = if let Some(errand) = Errand::abandoned(lock, want) {
+/// Waits for the file of `lock`. Says what has been looked at since the lock was taken, and whether the `draft` has
+/// become the record in the file. `None`: look again yourself.
+pub(super) async fn run(
+    lock: &LockFile,
+    want: Want,
+    mut draft: Option<Draft>,
+) -> Result<Option<(Opened, Looked)>, Error> {
+    let errand = if let Some(errand) = Errand::abandoned(lock, want, &mut draft) {
         errand
     } else {
-        let errand = Errand::new(lock, want);
+        let errand = Errand::new(lock, want, draft);
         match pool().send(Arc::clone(&errand)) {
             Ok(true) => errand,
             Ok(false) => {
@@ -66,8 +71,11 @@ pub(super) struct Errand {
     /// Whose thread it is: it does not live on in a forked child.
     process: ProcessId,
     course: Mutex<Course>,
-    /// What the thread has seen since it got the lock, if the path leads to the file.
-    looked: Mutex<Looked>,
+    /// What the one who wants the result writes into the file.
+    draft: Mutex<Option<Draft>>,
+    /// What the thread has seen and written since it got the lock. `None`: the one who has the result now does so, and
+    /// the thread does not any more.
+    looked: Mutex<Option<Looked>>,
     /// Another descriptor of the file on which the thread waits, and its place there, for who gives the wait up.
     queued: Mutex<Option<(File, Place)>>,
 }
@@ -92,7 +100,7 @@ enum Progress {
 }
 
 impl Errand {
-    fn new(lock: &LockFile, want: Want) -> Arc<Self> {
+    fn new(lock: &LockFile, want: Want, draft: Option<Draft>) -> Arc<Self> {
         Arc::new(Self {
             directory: Arc::clone(&lock.directory),
             name: lock.name.clone(),
@@ -101,17 +109,18 @@ impl Errand {
             kept: Mutex::new(if matches!(want, Want::Lock(_)) { lock.take_kept() } else { None }),
             process: ProcessId::current(),
             course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
-            looked: Mutex::default(),
+            draft: Mutex::new(draft),
+            looked: Mutex::new(Some(Looked::default())),
             queued: Mutex::new(None),
         })
     }
 
     /// Takes up an errand that was given up, if there is one for this file.
-    fn abandoned(lock: &LockFile, want: Want) -> Option<Arc<Self>> {
+    fn abandoned(lock: &LockFile, want: Want, draft: &mut Option<Draft>) -> Option<Arc<Self>> {
         let mut abandoned = lock.directory.abandoned.lock();
         let same = |errand: &Arc<Self>| errand.want == want && errand.name == lock.name;
         let at = abandoned.iter().position(same)?;
-        Some(abandoned.swap_remove(at)).filter(|errand| errand.revive())
+        Some(abandoned.swap_remove(at)).filter(|errand| errand.revive(draft))
     }
 
     /// Nobody wants the result: the thread stays where it is, and in nobody's way.
@@ -128,8 +137,8 @@ impl Errand {
         }
     }
 
-    /// Wants the result again. `false`: too late, it has been let go.
-    fn revive(&self) -> bool {
+    /// Wants the result again, and takes the draft. `false`: too late, it has been let go.
+    fn revive(&self, draft: &mut Option<Draft>) -> bool {
         if !self.is_mine() {
             return false;
         }
@@ -137,6 +146,7 @@ impl Errand {
         if !matches!(course.progress, Progress::Unwanted) {
             return false;
         }
+        *self.draft.lock() = draft.take();
         course.progress = Progress::Wanted(None);
         drop(course);
         if let Some((file, place)) = &*self.queued.lock() {
@@ -193,12 +203,8 @@ impl Errand {
                 course.progress = Progress::Done(result);
                 drop(course);
                 waker.into_iter().for_each(wake);
-                // While the other one wakes up, there is time to look at the path and into the file. What is not seen in
-                // time, or not well, the other one looks at itself.
-                if place.is_some_and(|place| matches!(place.is_current(), Ok(true))) {
-                    self.looked.lock().is_current = true;
-                    let content = queued.and_then(|(file, _)| record::content(&file).ok());
-                    self.looked.lock().content = content;
+                if let (Some(place), Some((file, _))) = (place, queued) {
+                    self.look_ahead(&place, &file);
                 }
             }
             // Wanted again at the last moment, or too late to be whole: then the wait begins anew.
@@ -215,6 +221,35 @@ impl Errand {
             }
         }
         true
+    }
+
+    /// While the other one wakes up, there is time to look at the path and into the file, and to write the record. What is
+    /// not done in time, or not done well, the other one does itself.
+    fn look_ahead(&self, place: &directory::Place, file: &File) {
+        let is_looked = self.step(|looked| {
+            looked.is_current = matches!(place.is_current(), Ok(true));
+            looked.is_current
+        }) && self.step(|looked| {
+            looked.content = record::content(file).ok();
+            looked.content.is_some()
+        });
+        if let Some(draft) = self.draft.lock().take().filter(|_| is_looked) {
+            self.step(|looked| {
+                let record = |token, since| draft.record(token, since);
+                looked.noted = looked.content.map(|content| place.note(file, Ok(content), record));
+                true
+            });
+        }
+    }
+
+    /// One step of the thread, unless somebody has taken over, who waits for the end of this step.
+    fn step(&self, look: impl FnOnce(&mut Looked) -> bool) -> bool {
+        self.looked.lock().as_mut().is_some_and(look)
+    }
+
+    /// From now on the caller looks.
+    fn take_over(&self) -> Looked {
+        self.looked.lock().take().unwrap_or_default()
     }
 
     /// `None`: not wanted any more when it had the lock.
@@ -271,7 +306,7 @@ impl Future for Awaited {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let errand = self.errand.as_ref().expect("not polled after the end");
         let polled = if errand.is_mine() {
-            errand.poll(context).map(|result| result.map(|opened| Some((opened, *errand.looked.lock()))))
+            errand.poll(context).map(|result| result.map(|opened| Some((opened, errand.take_over()))))
         } else {
             Poll::Ready(Ok(None))
         };
@@ -287,7 +322,14 @@ impl Drop for Awaited {
         let Some(errand) = self.errand.take().filter(|errand| errand.is_mine()) else { return };
         let (progress, halved) = errand.give_up();
         match progress {
-            Progress::Done(result) => let_go(result),
+            Progress::Done(result) => {
+                // From here on the thread writes nothing more.
+                let noted = errand.take_over().noted.filter(|noted| noted.written.is_ok());
+                if let (Ok(opened), Some(noted)) = (&result, noted) {
+                    opened.clear(noted.token);
+                }
+                let_go(result);
+            }
             Progress::Wanted(waker) => {
                 drop(waker);
                 errand.abandon(halved);

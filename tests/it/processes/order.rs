@@ -109,6 +109,10 @@ fn a_fair_newcomer_never_overtakes() {
 }
 
 /// Who does not ask for it may overtake, but only for some milliseconds.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there is no queue between processes there: whoever looks first comes first"
+)]
 #[test]
 fn overtaking_ends() {
     let place = Place::new("overtaking_ends");

@@ -2,11 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::pin::{Pin, pin};
 use std::process::Command;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
-use lockutils::{Evidence, Holder, synchronized};
-use lockutils_tests::{Child, Peer, Place, eventually};
+use lockutils::{Config, Evidence, Holder, Locks, synchronized};
+use lockutils_tests::{BOUND, Child, Peer, Place, eventually};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::conformance::support::seed;
 
 fn holder(place: &Place, name: &str) -> Holder {
     place.lock(name).holder().expect("no error").expect("somebody has it")
@@ -103,6 +109,64 @@ fn the_file_can_be_read() {
         assert_eq!(free.len(), held.len(), "nothing is cut off");
         assert_eq!(token(&free), token(&held));
         assert_eq!(place.lock("job").holder().expect("no error"), None);
+    }
+}
+
+/// Whoever was given the lock is named, though the task has not looked; the one who has let go is not.
+#[cfg_attr(lockutils_portable, ignore = "a lock there comes to nobody who does not look")]
+#[test]
+fn a_task_that_has_not_looked_is_named() {
+    let place = Place::new("a_task_that_has_not_looked_is_named");
+    let (other, lock) = (place.holder("job"), place.lock("job"));
+    let mut waiting = pin!(lock.acquire_async());
+    assert!(polled(waiting.as_mut()).is_none());
+    place.has_waiters("job", 1);
+    drop(other);
+    let me = format!("\npid {} ", std::process::id());
+    eventually("the task is named", || content(&place, "job").contains(&me));
+    let written = token(&content(&place, "job"));
+    let guard = polled(waiting.as_mut()).expect("it is there").expect("no error");
+    assert_eq!(guard.fencing_token(), written);
+    guard.release().expect("it is there");
+    assert!(content(&place, "job").contains(" free token="), "{}", content(&place, "job"));
+}
+
+/// Whenever a task is dropped, before the lock has come or after, no note of it stays, and the tokens grow.
+#[cfg_attr(lockutils_portable, ignore = "a lock there comes to nobody who does not look")]
+#[test]
+fn a_task_that_is_dropped_leaves_no_note() {
+    let place = Place::new("a_task_that_is_dropped_leaves_no_note");
+    let registry =
+        || Locks::new(Config::new().lock_path(place.path())).expect("a registry").lock("job").external();
+    let [holder, dropped, next] = [registry(), registry(), registry()];
+    let (mut random, mut last, mut noted) = (StdRng::seed_from_u64(seed()), 0, 0);
+    for round in 0..1_000 {
+        let held = holder.acquire().expect("nobody else wants it");
+        let mut waiting = Box::pin(dropped.acquire_async());
+        assert!(polled(waiting.as_mut()).is_none());
+        place.has_waiters("job", 1);
+        let before = held.fencing_token();
+        drop(held);
+        (0..random.random_range(0..20_000)).for_each(|_| std::hint::spin_loop());
+        noted += usize::from(token(&content(&place, "job")) > before);
+        drop(waiting);
+        let left = content(&place, "job");
+        assert!(!left.contains(" held token=") || token(&left) == before, "round {round}: {left}");
+        let guard = next.clone().timeout(BOUND).acquire().expect("nobody else wants it");
+        assert!(guard.fencing_token() > last, "round {round}");
+        last = guard.fencing_token();
+        guard.release().expect("it is there");
+        let content = content(&place, "job");
+        assert!(content.contains(&format!(" free token={last:020}")), "round {round}: {content}");
+    }
+    assert!(noted > 10, "only {noted} were dropped with the lock");
+}
+
+/// What a future has for us at once.
+fn polled<T>(future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => None,
     }
 }
 

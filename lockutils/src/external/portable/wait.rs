@@ -16,6 +16,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::backoff::Backoff;
 use super::file::Want;
 use super::flock;
+use super::record::Draft;
 use super::thread::{start, wake};
 use super::{LockFile, Looked, Opened};
 use crate::error::Error;
@@ -26,7 +27,11 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Waits for the file of `lock`. Its path has not been looked at since the lock was taken: whoever takes it over does so.
 /// Until then nobody makes another file at the path, so that who holds one that was removed is waited for.
-pub(super) async fn run(lock: &LockFile, want: Want) -> Result<Option<(Opened, Looked)>, Error> {
+pub(super) async fn run(
+    lock: &LockFile,
+    want: Want,
+    _: Option<Draft>,
+) -> Result<Option<(Opened, Looked)>, Error> {
     let Want::Lock(sharing) = want;
     let opened = lock.open_for_waiting()?;
     let mut backoff = Backoff::new();
