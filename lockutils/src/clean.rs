@@ -32,7 +32,9 @@ pub struct Cleaned {
     pub busy: Vec<String>,
     /// Left alone, because somebody has the file open and may be about to lock it.
     pub in_use: Vec<String>,
-    /// Left alone for the reason beside the name: not a lock file, not permitted, or not to be told.
+    /// Left alone for the reason beside the name: none of this crate's lock files.
+    pub foreign: Vec<(String, String)>,
+    /// Left alone for the reason beside the name: not permitted, or nobody can tell whether it is in use.
     pub refused: Vec<(String, String)>,
 }
 
@@ -100,6 +102,7 @@ impl Cleaned {
             Ok(Removal::InUse) => self.in_use.push(name),
             // Somebody else was faster.
             Ok(Removal::Missing) => {}
+            Ok(Removal::Foreign(why)) => self.foreign.push((name, why.to_owned())),
             Ok(Removal::Refused(why)) => self.refused.push((name, why.to_owned())),
             Err(error) => self.refused.push((name, error.to_string())),
         }

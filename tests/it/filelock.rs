@@ -414,8 +414,7 @@ fn test_remove_lock_failure() {
     drop(place.try_acquire("volume-2"));
     let cleaned = place.locks().clean("volume-*", Duration::ZERO).expect("no error");
     assert_eq!(cleaned.removed, ["volume-2"]);
-    assert_eq!(cleaned.refused.len(), 1);
-    assert_eq!(cleaned.refused[0].0, "volume-1");
+    assert_eq!(cleaned.foreign, [("volume-1".to_owned(), "it is not a regular file".to_owned())]);
 }
 
 /// tooz: whose lock was broken from outside takes nothing away from its successor when it lets go.

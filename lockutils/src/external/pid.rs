@@ -225,7 +225,7 @@ impl PidLock {
             Ok(Some(card)) if card.may_live() => return Ok(Removal::Busy),
             Ok(Some(_)) => {}
             Err(error) if error.is_not_a_file() => {
-                return Ok(Removal::Refused("it names no holder in the way of pid locks"));
+                return Ok(Removal::Foreign("it names no holder in the way of pid locks"));
             }
             Err(error) => return Err(error),
         }

@@ -31,8 +31,10 @@ pub enum Removal {
     Busy,
     /// Nobody holds the lock, but somebody else has the file open and may be about to lock it.
     InUse,
-    /// It is left alone for this reason: it is not a lock file, or the file system cannot tell who has it
-    /// open.
+    /// It is left alone, since it is none of this crate's lock files, for this reason: it is not a regular file, or has content
+    /// of others.
+    Foreign(&'static str),
+    /// It is left alone for this reason: nobody can tell whether somebody has it open, or it is not for this process.
     Refused(&'static str),
 }
 
@@ -51,12 +53,12 @@ impl Directory {
             Existing::Open(opened) => opened,
             Existing::Missing => return Ok(Removal::Missing),
             Existing::Leased => return Ok(Removal::InUse),
-            Existing::NotAFile(..) => return Ok(Removal::Refused("it is not a regular file")),
+            Existing::NotAFile(..) => return Ok(Removal::Foreign("it is not a regular file")),
         };
         let is_ours =
             opened.is_ours().map_err(|error| Error::io_at("read lock file", opened.path(), error))?;
         if !is_ours {
-            return Ok(Removal::Refused("it has content that is not of this crate"));
+            return Ok(Removal::Foreign("it has content that is not of this crate"));
         }
         if !opened.try_lock(Sharing::Alone)? {
             return Ok(Removal::Busy);

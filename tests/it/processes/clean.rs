@@ -24,18 +24,39 @@ fn every_file_is_reported_once() {
     opener.take();
     fs::create_dir(place.file("volume-directory")).expect("a directory");
     symlink(place.file("other"), place.file("volume-link")).expect("a link");
+    fs::write(place.file("volume-notes"), "4711\n").expect("a file of others");
 
     let cleaned = place.locks().clean("volume-*", Duration::ZERO).expect("no error");
     assert_eq!(cleaned.removed, ["volume-a", "volume-b"]);
     assert_eq!(cleaned.busy, ["volume-here", "volume-there"]);
     assert_eq!(cleaned.in_use, ["volume-open"]);
-    let refused: Vec<&str> = cleaned.refused.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(refused, ["volume-directory", "volume-link"]);
-    assert!(cleaned.refused.iter().all(|(_, why)| !why.is_empty()));
+    let foreign = |name: &str, why: &str| (name.to_owned(), why.to_owned());
+    let expected = [
+        foreign("volume-directory", "it is not a regular file"),
+        foreign("volume-link", "it is not a regular file"),
+        foreign("volume-notes", "it has content that is not of this crate"),
+    ];
+    assert_eq!(cleaned.foreign, expected);
+    assert_eq!(cleaned.refused, []);
     assert!(!place.file("volume-a").exists() && !place.file("volume-b").exists());
-    for name in ["other", "volume-here", "volume-there", "volume-open", "volume-directory", "volume-link"] {
+    let here =
+        ["volume-here", "volume-there", "volume-open", "volume-directory", "volume-link", "volume-notes"];
+    for name in here.into_iter().chain(["other"]) {
         assert!(fs::symlink_metadata(place.file(name)).is_ok(), "{name} stays");
     }
+}
+
+/// What cannot be removed stays, and the report says why.
+#[test]
+fn what_cannot_be_removed_is_reported_with_its_reason() {
+    let place = Place::with("what_cannot_be_removed_is_reported_with_its_reason", |config| {
+        config.disable_process_locking(true)
+    });
+    fs::write(place.file("volume-a"), "").expect("a file");
+    let cleaned = place.locks().clean("*", Duration::ZERO).expect("no error");
+    let why = "external locks are disabled here, so it is not for this process to remove";
+    assert_eq!(cleaned.refused, [("volume-a".to_owned(), why.to_owned())]);
+    assert!(place.file("volume-a").exists());
 }
 
 /// Files that are not old enough stay, and are not even reported.

@@ -320,8 +320,8 @@ fn the_content_of_others_is_left_alone() {
             drop(guard);
             assert_eq!(content(&place, "job"), text);
         }
-        let refused = place.lock("job").remove_file().expect("no error");
-        assert_eq!(refused, lockutils::Removal::Refused("it has content that is not of this crate"));
+        let removal = place.lock("job").remove_file().expect("no error");
+        assert_eq!(removal, lockutils::Removal::Foreign("it has content that is not of this crate"));
     }
 }
 
