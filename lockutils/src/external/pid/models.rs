@@ -46,6 +46,8 @@ struct Process {
     id: Id,
     world: Arc<World>,
     killed: Arc<AtomicBool>,
+    /// What it asks for is done, but it is told that it was not, as by a server whose first answer was lost.
+    is_misled: bool,
 }
 
 impl Process {
@@ -85,7 +87,7 @@ impl Names for Process {
         self.step(|state| {
             let is_free = !state.names.contains_key(&slot);
             state.names.entry(slot).or_insert(self.id);
-            is_free
+            is_free && !self.is_misled
         })
     }
 
@@ -97,7 +99,8 @@ impl Names for Process {
     }
 
     fn replace(&self, slot: Slot) -> Result<(), Killed> {
-        self.step(|state| state.names.insert(slot, self.id)).map(drop)
+        self.step(|state| state.names.insert(slot, self.id))?;
+        if self.is_misled { Err(Killed) } else { Ok(()) }
     }
 
     fn unlink(&self, slot: Slot) -> Result<(), Killed> {
@@ -113,7 +116,8 @@ fn model(processes: u128, kills: bool) {
         let processes: Vec<_> = (1..=processes)
             .map(|number| {
                 let killed = if number == 1 { Arc::clone(&killed) } else { Arc::default() };
-                let process = Process { id: Id(number), world: Arc::clone(&world), killed };
+                let world = Arc::clone(&world);
+                let process = Process { id: Id(number), world, killed, is_misled: false };
                 thread::spawn(move || process.run())
             })
             .collect();
@@ -121,7 +125,7 @@ fn model(processes: u128, kills: bool) {
             killed.store(true, SeqCst);
         }
         processes.into_iter().for_each(|process| process.join().unwrap());
-        let last = Process { id: Id(99), world, killed: Arc::default() };
+        let last = Process { id: Id(99), world, killed: Arc::default(), is_misled: false };
         assert!(last.visit().expect("nobody kills it"), "all others have ended, and it is still busy");
     });
 }
@@ -144,4 +148,20 @@ fn one_of_two_is_killed_while_it_takes_over() {
 #[test]
 fn one_of_three_is_killed_while_it_takes_over() {
     model(3, true);
+}
+
+/// What was done is seen to be done, whatever the answer was.
+#[test]
+fn answers_that_are_lost_are_not_believed() {
+    loom::model(|| {
+        let world = World::left_behind();
+        for number in 1..=2 {
+            let (world, killed) = (Arc::clone(&world), Arc::default());
+            let misled = Process { id: Id(number), world, killed, is_misled: true };
+            // The second one finds the name free.
+            assert!(misled.visit().expect("nobody kills it"), "it has the lock");
+        }
+        let names = world.change(|state| state.names.len());
+        assert_eq!(names, 0, "nothing is left");
+    });
 }

@@ -110,11 +110,18 @@ fn enter_below<N: Names>(names: &N, slot: Slot, depth: u32) -> Result<Entered, N
 
 /// The caller has the claim on `dead`.
 fn replace_if_there<N: Names>(names: &N, slot: Slot, dead: Id) -> Result<bool, N::Failure> {
-    let is_there = names.occupant(slot)?.is_some_and(|there| there.id == dead);
-    if is_there {
-        names.replace(slot)?;
+    if !has(names, slot, dead)? {
+        return Ok(false);
     }
-    Ok(is_there)
+    match names.replace(slot) {
+        // As above: the server may have done it.
+        Err(failure) if !matches!(has(names, slot, names.id()), Ok(true)) => Err(failure),
+        _ => Ok(true),
+    }
+}
+
+fn has<N: Names>(names: &N, slot: Slot, id: Id) -> Result<bool, N::Failure> {
+    Ok(names.occupant(slot)?.is_some_and(|there| there.id == id))
 }
 
 #[cfg(all(test, loom))]
