@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lockutils_tests::{Place, eventually};
 
-/// How long the process is watched. A poll of ten a second would be seen twenty times.
-const WATCHED: Duration = Duration::from_secs(2);
+/// How long the process is watched. One look a second would be seen five times.
+const WATCHED: Duration = Duration::from_secs(5);
 /// How many calls are no poll.
 const FEW: usize = 4;
 
