@@ -56,7 +56,7 @@ use self::file::Want;
 use self::holds::Holds;
 pub use self::mechanism::Mechanism;
 pub(crate) use self::mechanism::OuterLock;
-pub(crate) use self::permits::MOST_PERMITS;
+use self::permits::MOST_PERMITS;
 use self::permits::Permit;
 use self::record::Content;
 pub(crate) use self::record::{Record, Taker};

@@ -11,6 +11,8 @@ use std::time::Duration;
 use lockutils::{Config, Evidence, LockGuard, Locks, Mechanism, Removal, synchronized};
 use lockutils_tests::{Child, Place, eventually};
 
+use crate::conformance::support::block_on;
+
 /// How soon a waiter has the lock after a kill, at the very latest.
 const SOON: Duration = Duration::from_secs(10);
 /// Every way to wait, as words for the helper program.
@@ -188,20 +190,33 @@ fn a_taker_that_was_robbed_takes_nothing_from_others() {
     guard.check().expect("nobody has touched it");
 }
 
+/// At once, and also where somebody here has the lock.
 #[test]
 fn what_pid_files_do_not_have_is_refused() {
     let place = Place::of_pid_files("what_pid_files_do_not_have_is_refused");
-    let read = place.lock("job").read().acquire().expect_err("no read locks");
-    let permit = place.locks().semaphore("job", 2).external().acquire().expect_err("no semaphores");
-    for (error, what) in [(read, "read locks"), (permit, "semaphores")] {
-        assert!(error.is_unsupported());
-        let text = format!(
-            "pid files have no {what} (lock `job`); take the lock alone, or configure `mechanism = \"kernel\"` on a file \
-             system that keeps locks"
-        );
-        assert_eq!(error.to_string(), text);
+    let (read, permit) = (place.lock("job").read(), place.locks().semaphore("job", 2).external());
+    for is_held in [false, true] {
+        let held = is_held.then(|| taken(&place));
+        for (lock, what) in [(&read, "read locks"), (&permit, "semaphores")] {
+            let text = format!(
+                "pid files have no {what} (lock `job`); take the lock alone, or configure `mechanism = \"kernel\"` on a file \
+                 system that keeps locks"
+            );
+            let errors = [
+                lock.acquire().map(drop),
+                lock.try_acquire().map(drop),
+                lock.clone().timeout(SOON).acquire().map(drop),
+                block_on(lock.acquire_async()).map(drop),
+                lock.is_locked().map(drop),
+                lock.holders().map(drop),
+            ];
+            for error in errors.map(|done| done.expect_err("there are none")) {
+                assert!(error.is_unsupported());
+                assert_eq!(error.to_string(), text);
+            }
+        }
+        assert_eq!(names(&place).len(), usize::from(held.is_some()));
     }
-    assert!(names(&place).is_empty());
 }
 
 /// What is of this process alone works as ever.

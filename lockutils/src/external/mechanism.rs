@@ -7,7 +7,7 @@ use super::directory::Existing;
 use super::file::Purpose;
 use super::pid::PidLock;
 use super::remove::Removal;
-use super::{Directory, LockFile, Share, Taker};
+use super::{Directory, LockFile, MOST_PERMITS, Share, Sharing, Taker};
 use crate::error::{Error, Kind};
 use crate::holder::Holder;
 use crate::limit::{Ended, Limit};
@@ -70,7 +70,57 @@ pub enum Mechanism {
     Pid,
 }
 
+/// What a mechanism does not have, and what to do instead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lack {
+    what: &'static str,
+    instead: &'static str,
+}
+
+impl Lack {
+    /// Of read locks or of semaphores.
+    const fn of_pid_files(what: &'static str) -> Self {
+        let instead =
+            "take the lock alone, or configure `mechanism = \"kernel\"` on a file system that keeps locks";
+        Self { what, instead }
+    }
+
+    const OF_SO_MANY_PERMITS: Self = Self {
+        what: "a semaphore between processes has at most 1048576 permits",
+        instead: "ask for fewer, or leave `external` out",
+    };
+
+    pub(super) const OF_PERMITS: Self = Self {
+        what: "a semaphore between processes needs locks on parts of a file, which the portable path does without",
+        instead: "make it `internal`, or use one lock for each permit",
+    };
+
+    pub(super) const OF_ANY_PID_FILE: Self =
+        Self { what: "the portable path has no pid files", instead: "configure `mechanism = \"kernel\"`" };
+
+    pub(super) fn error(self, name: &str) -> Error {
+        Kind::Unsupported { name: name.to_owned(), what: self.what, instead: self.instead }.into()
+    }
+}
+
 impl Mechanism {
+    /// Whether a file can be had in this way at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unsupported`].
+    pub(crate) fn check(self, share: Share, name: &str) -> Result<(), Error> {
+        let lack = match (self, share) {
+            (Self::Pid, _) if cfg!(lockutils_portable) => Lack::OF_ANY_PID_FILE,
+            (Self::Kernel, Share::Permit(_)) if cfg!(lockutils_portable) => Lack::OF_PERMITS,
+            (Self::Pid, Share::Lock(Sharing::Shared)) => Lack::of_pid_files("pid files have no read locks"),
+            (Self::Pid, Share::Permit(_)) => Lack::of_pid_files("pid files have no semaphores"),
+            (Self::Kernel, Share::Permit(permits)) if permits > MOST_PERMITS => Lack::OF_SO_MANY_PERMITS,
+            (_, Share::Lock(_)) | (Self::Kernel, Share::Permit(_)) => return Ok(()),
+        };
+        Err(lack.error(name))
+    }
+
     /// As it is called in configurations.
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {

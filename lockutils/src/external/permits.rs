@@ -19,7 +19,7 @@ use std::fs::File;
 
 use super::directory::Opened;
 use super::file::{self, Want};
-pub(crate) use super::range::MOST_PERMITS;
+pub(super) use super::range::MOST_PERMITS;
 use super::range::{self, Range};
 use super::watch::{Signs, Watched};
 use super::{LockFile, Sharing, State, Turn, record, wait};

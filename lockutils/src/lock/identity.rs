@@ -6,7 +6,7 @@ use once_cell::sync::OnceCell;
 
 use super::Lock;
 use crate::error::{Error, Kind};
-use crate::external::{MOST_PERMITS, Mechanism, OuterLock};
+use crate::external::OuterLock;
 use crate::holder::Holder;
 use crate::internal::Mode;
 use crate::limit::Span;
@@ -80,7 +80,14 @@ impl Lock {
 
     pub(super) fn identity(&self) -> Result<(Home, Text), Error> {
         let full = self.identity_name()?;
-        Ok((self.home()?, full))
+        let home = self.home()?;
+        // Before anybody is waited for here, who may have the lock in a way that there is.
+        if self.is_external()?
+            && let Some(directory) = home.directory.get()
+        {
+            directory.mechanism().check(self.share(), &full)?;
+        }
+        Ok((home, full))
     }
 
     pub(super) fn identity_name(&self) -> Result<Text, Error> {
@@ -116,30 +123,12 @@ impl Lock {
         if !self.is_external()? {
             return Ok(None);
         }
-        if let Mode::Permit(permits) = self.options.mode()
-            && permits > MOST_PERMITS
-        {
-            let what = "a semaphore between processes has at most 1048576 permits";
-            let instead = "ask for fewer, or leave `external` out";
-            return Err(Kind::Unsupported { name: cell.name().to_owned(), what, instead }.into());
-        }
         let Some(directory) = cell.home().directory.get() else {
             return Err(Kind::NoLockPath { name: cell.name().to_owned() }.into());
         };
-        self.check_mechanism(cell, directory.mechanism())?;
+        directory.mechanism().check(self.share(), cell.name())?;
         let made = || OuterLock::new(directory, cell.name()).map(Box::new);
         cell.file().get_or_try_init(made).map(|file| Some(&**file))
-    }
-
-    fn check_mechanism(&self, cell: &Cell, mechanism: Mechanism) -> Result<(), Error> {
-        let what = match (mechanism, self.options.mode()) {
-            (Mechanism::Kernel, _) | (_, Mode::Write) => return Ok(()),
-            (Mechanism::Pid, Mode::Read) => "pid files have no read locks",
-            (Mechanism::Pid, Mode::Permit(_)) => "pid files have no semaphores",
-        };
-        let instead =
-            "take the lock alone, or configure `mechanism = \"kernel\"` on a file system that keeps locks";
-        Err(Kind::Unsupported { name: cell.name().to_owned(), what, instead }.into())
     }
 
     /// This process, if it holds the lock. To have its in-process half is not enough for an external one.

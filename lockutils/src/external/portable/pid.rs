@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::mechanism::Lack;
 use super::remove::Removal;
 use super::{Directory, Taker};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::holder::Holder;
 use crate::limit::{Ended, Limit};
 
@@ -14,7 +15,7 @@ pub(crate) enum PidLock {}
 
 impl PidLock {
     pub(super) fn new(_: Arc<Directory>, name: &str) -> Result<Self, Error> {
-        Err(none(name))
+        Err(Lack::OF_ANY_PID_FILE.error(name))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -62,16 +63,11 @@ impl PidLock {
 #[expect(clippy::unused_self, reason = "elsewhere it is asked")]
 impl Directory {
     pub(super) fn pid_holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
-        Err(none(name))
+        Err(Lack::OF_ANY_PID_FILE.error(name))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
     pub(super) fn sweep_pid_files(&self) -> Result<(), Error> {
         Ok(())
     }
-}
-
-fn none(name: &str) -> Error {
-    let (what, instead) = ("there are no pid files on this system", "configure `mechanism = \"kernel\"`");
-    Kind::Unsupported { name: name.to_owned(), what, instead }.into()
 }
