@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use self::text::{Seconds, Shown};
+use crate::external::Mechanism;
 use crate::name::NameRule;
 use crate::registry::Long;
 
@@ -66,6 +67,10 @@ pub(crate) enum Kind {
         path: PathBuf,
         what: &'static str,
     },
+    OtherMechanism {
+        path: PathBuf,
+        found: Mechanism,
+    },
     #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
     NamesNobody {
         path: PathBuf,
@@ -113,7 +118,9 @@ pub(crate) struct Wait {
     /// It was the file that others held.
     pub(crate) external: bool,
     /// Who has it, as far as that could be told when the wait ended.
-    pub(crate) file_holder: Option<String>,
+    pub(crate) file_holders: Option<String>,
+    /// Should that process have ended, the file stays all the same, and nobody here can tell.
+    pub(crate) may_stay: bool,
     pub(crate) others: Others,
 }
 
@@ -301,8 +308,8 @@ impl Error {
     }
 
     /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a
-    /// directory, a FIFO, a device. With [`Mechanism::Pid`](crate::Mechanism::Pid), also when it is a file that does not say
-    /// who has it.
+    /// directory, a FIFO, a device; or one of the other [`Mechanism`]. With [`Mechanism::Pid`], also when it is a file that does
+    /// not say who has it.
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
@@ -312,7 +319,7 @@ impl Error {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_not_a_file(&self) -> bool {
-        matches!(*self.0, Kind::NotAFile { .. } | Kind::NamesNobody { .. })
+        matches!(*self.0, Kind::NotAFile { .. } | Kind::NamesNobody { .. } | Kind::OtherMechanism { .. })
     }
 
     /// True when the lock was lost while it was held: its file was removed or replaced by somebody who did not take the
@@ -397,6 +404,7 @@ impl Error {
             Kind::Timeout(wait) | Kind::Cancelled(wait) | Kind::Busy(wait) => wait.path.as_deref(),
             Kind::NotAFile { path, .. }
             | Kind::NamesNobody { path }
+            | Kind::OtherMechanism { path, .. }
             | Kind::Io { path, .. }
             | Kind::FileSystem { path, .. }
             | Kind::Insecure { path }
@@ -444,6 +452,19 @@ impl Error {
     #[cold]
     pub(crate) fn io_at(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Kind::Io { doing, path: path.to_owned(), source: source.into() }.into()
+    }
+
+    /// Why what stands at the path of a lock file is none of the kind that is looked for.
+    pub(crate) fn foreign(&self) -> Option<&'static str> {
+        match *self.0 {
+            Kind::NotAFile { .. } => Some("it is not a regular file"),
+            Kind::NamesNobody { .. } => Some("it does not say who has it, as pid files do"),
+            Kind::OtherMechanism { found: Mechanism::Kernel, .. } => {
+                Some("it was made for a lock of the kernel")
+            }
+            Kind::OtherMechanism { found: Mechanism::Pid, .. } => Some("it is a pid file"),
+            _ => None,
+        }
     }
 }
 

@@ -49,8 +49,8 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use self::directory::Noted;
 pub(crate) use self::directory::{Directory, Opened};
+use self::directory::{Noted, Unnoted};
 pub(crate) use self::file::FileId;
 use self::file::Want;
 use self::holds::Holds;
@@ -263,8 +263,7 @@ impl LockFile {
         state.opened = Some(opened);
         // Where one has waited, others may.
         state.looked = Coarse::default();
-        state.begin(sharing, taker, looked);
-        Ok(true)
+        state.begin(sharing, taker, looked).map(|()| true)
     }
 
     /// The descriptor to wait on: the kept one, which nobody else uses while it is out.
@@ -353,27 +352,33 @@ impl State {
         }
         let locked = opened.try_lock_here(sharing)?;
         if locked == Some(true) {
-            self.begin(sharing, taker, Looked::default());
+            self.begin(sharing, taker, Looked::default())?;
         }
         Ok(locked)
     }
 
-    /// The file has just been locked.
-    fn begin(&mut self, sharing: Sharing, taker: &Taker, looked: Looked) {
-        let Some(opened) = &self.opened else { return };
+    /// The file has just been locked. Nothing is held after an error.
+    fn begin(&mut self, sharing: Sharing, taker: &Taker, looked: Looked) -> Result<(), Error> {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let begun = match sharing {
+            Sharing::Shared => opened.shared_token().map(|token| (token, None)),
+            Sharing::Alone => {
+                let noted = looked.noted.unwrap_or_else(|| opened.note(taker, looked.content));
+                let is_foreign = matches!(noted.written, Err(Unnoted::Foreign));
+                let checked = if is_foreign { opened.refuse_pid_file() } else { Ok(()) };
+                checked.map(|()| (noted.token, Some(noted.written)))
+            }
+        };
+        let (token, written) = begun.or_else(|error| opened.unlock().and(Err(error)))?;
         self.holds.add();
-        if sharing == Sharing::Shared {
-            self.token = opened.shared_token();
-            return;
-        }
-        let noted = looked.noted.unwrap_or_else(|| opened.note(taker, looked.content));
-        self.token = noted.token;
-        self.is_noted = noted.written.is_ok();
-        if let Err(why) = noted.written
+        self.token = token;
+        self.is_noted = matches!(written, Some(Ok(())));
+        if let Some(Err(why)) = written
             && !std::mem::replace(&mut self.is_warned, true)
         {
             trace::not_noted(opened.path(), &why);
         }
+        Ok(())
     }
 
     /// Whoever reads the file is to see nobody in it.

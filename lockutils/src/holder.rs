@@ -10,7 +10,7 @@ use crate::process::{self, Identity, Life};
 /// How it is known who has a lock.
 ///
 /// The kernel decides who has a lock file; the record in it is there to be read. Where they disagree, the kernel
-/// is right.
+/// is right. It is otherwise with [pid files](crate::Mechanism::Pid), which are the lock.
 ///
 /// ```
 /// let held = lockutils::lock("evidence-example").acquire()?;
@@ -27,7 +27,8 @@ pub enum Evidence {
     /// The record names a process, and the kernel says that this process has the lock.
     Both,
     /// The record names a process. The kernel says that the lock is taken, but not by whom: the process is in another
-    /// pid namespace, or its locks have no owner.
+    /// pid namespace, or its locks have no owner. Of [pid files](crate::Mechanism::Pid) the kernel knows nothing: there the
+    /// record alone says who has the lock.
     Record,
     /// The kernel names the process, which has left no record: a reader, or a program that is not of this crate.
     Kernel,
@@ -63,6 +64,7 @@ pub struct Holder {
     token: Option<u64>,
     /// The process has ended. Another one has the open file from it, and the lock with that.
     has_ended: bool,
+    is_elsewhere: bool,
 }
 
 impl Holder {
@@ -184,6 +186,20 @@ impl Holder {
         self.token
     }
 
+    /// Whether the process is on another host or in another pid namespace, as far as its record tells: its
+    /// [`pid`](Self::pid) means nothing here, and nobody here can see whether it lives.
+    ///
+    /// ```
+    /// let held = lockutils::lock("holder-elsewhere-example").acquire()?;
+    /// let holder = lockutils::lock("holder-elsewhere-example").holder()?.expect("it is held");
+    /// assert!(!holder.is_elsewhere());
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
+    }
+
     pub(crate) fn unknown() -> Self {
         Self {
             evidence: Evidence::Nothing,
@@ -196,6 +212,7 @@ impl Holder {
             since: None,
             token: None,
             has_ended: false,
+            is_elsewhere: false,
         }
     }
 
@@ -211,6 +228,7 @@ impl Holder {
     /// What a record says, of a process that is `pid` here.
     pub(crate) fn of(record: Record, pid: u32, evidence: Evidence) -> Self {
         let Record { token, process, thread, function, place, since, .. } = record;
+        let is_elsewhere = evidence == Evidence::Record && !process.is_here();
         let text = |text: String| Some(text).filter(|text| !text.is_empty());
         Self {
             evidence,
@@ -223,6 +241,7 @@ impl Holder {
             since,
             token,
             has_ended: false,
+            is_elsewhere,
         }
     }
 
@@ -252,7 +271,9 @@ impl Holder {
         };
         write!(f, "pid {pid}")?;
         if self.has_ended {
-            return f.write_str(", which has ended and left it to a process that shares its open file");
+            return f.write_str(
+                ", which has ended and left it to a process that shares its open file, as fuser(1) can tell",
+            );
         }
         let host = self.host.as_deref().filter(|host| *host != Identity::current().host);
         match (self.program.as_deref(), host) {
@@ -260,7 +281,30 @@ impl Holder {
             (Some(program), None) => write!(f, " ({program})"),
             (None, Some(host)) => write!(f, " (on {host})"),
             (None, None) => Ok(()),
-        }
+        }?;
+        if self.is_elsewhere && host.is_none() { f.write_str(" in another pid namespace") } else { Ok(()) }
+    }
+}
+
+/// Those who have a file, for a message.
+pub(crate) struct Holders(Vec<Holder>);
+
+impl Holders {
+    /// `None`: nobody has it.
+    pub(crate) fn new(holders: Vec<Holder>) -> Option<Self> {
+        Some(Self(holders)).filter(|holders| !holders.0.is_empty())
+    }
+
+    pub(crate) fn are_elsewhere(&self) -> bool {
+        self.0.iter().any(Holder::is_elsewhere)
+    }
+}
+
+impl fmt::Display for Holders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return Ok(()) };
+        first.fmt(f)?;
+        if others.is_empty() { Ok(()) } else { write!(f, ", and {} more", others.len()) }
     }
 }
 

@@ -146,14 +146,18 @@ impl Identity {
         if lacks_descriptors { Err(identity) } else { Ok(identity) }
     }
 
-    /// Whether the process may still be there. Of other hosts and other pid namespaces nothing can be seen, and nothing
-    /// is concluded from what could not be read. Another boot proves nothing by itself: containers are shown boots of their
-    /// own. It is the same machine if the boot or the host is the same.
+    /// Whether the process may still be there. Of those that [are elsewhere](Self::is_here) nothing can be seen, and nothing
+    /// is concluded from what could not be read.
     #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
     pub(crate) fn may_live(&self) -> bool {
+        !self.is_known() || !Self::current().is_known() || !self.is_here() || self.is_now(Life::of(self.pid))
+    }
+
+    /// Whether it is of this host and pid namespace, so that it can be seen if it lives. Another boot proves nothing by
+    /// itself: containers are shown boots of their own. It is the same machine if the boot or the host is the same.
+    pub(crate) fn is_here(&self) -> bool {
         let me = Self::current();
-        let is_here = self.namespace == me.namespace && (self.boot == me.boot || self.host == me.host);
-        !self.is_known() || !me.is_known() || !is_here || self.is_now(Life::of(self.pid))
+        self.namespace == me.namespace && (self.boot == me.boot || self.host == me.host)
     }
 
     /// Whether it is the calling process, whatever program that runs by now.

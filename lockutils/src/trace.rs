@@ -4,7 +4,7 @@
 use std::panic::Location;
 
 use crate::error::Error;
-use crate::holder::Holder;
+use crate::holder::Holders;
 
 /// Nothing is said, but the values count as used.
 #[cfg(not(feature = "tracing"))]
@@ -27,7 +27,7 @@ pub(crate) fn waiting(name: &str, place: &'static Location<'static>) {
 pub(crate) fn waiting_for_file(
     path: &std::path::Path,
     place: &'static Location<'static>,
-    holder: impl FnOnce() -> Option<Holder>,
+    holder: impl FnOnce() -> Option<Holders>,
 ) {
     #[cfg(feature = "tracing")]
     if tracing::enabled!(target: "lockutils", tracing::Level::TRACE) {
@@ -43,9 +43,9 @@ pub(crate) fn may_deadlock(name: &str, place: &'static Location<'static>) {
     warn!(target: "lockutils", lock = %name, at = %place, "this thread waits for a lock that it took itself, and for ever if it still has the guard");
 }
 
-/// The kernel refused to unlock; the file was closed instead.
+/// The kernel refused to unlock, so that the file was closed; or a pid file had been removed, or could not be.
 pub(crate) fn not_unlocked(error: &Error) {
-    warn!(target: "lockutils", error = %error, "a lock file could not be unlocked and was closed");
+    warn!(target: "lockutils", error = %error, "a lock file was not let go as it should be");
 }
 
 /// Nothing could be written into a lock file that is held.

@@ -3,6 +3,7 @@
 
 mod forked;
 mod judged;
+mod mixed;
 mod swept;
 
 use std::fs;
@@ -216,6 +217,21 @@ fn what_pid_files_do_not_have_is_refused() {
             }
         }
         assert_eq!(names(&place).len(), usize::from(held.is_some()));
+    }
+}
+
+/// They are made by link(2).
+#[test]
+fn without_hard_links_there_are_no_pid_files() {
+    for errno in ["EPERM", "EOPNOTSUPP"] {
+        let place = Place::of_pid_files("without_hard_links_there_are_no_pid_files");
+        let inject = format!("inject=linkat:error={errno}");
+        let (mut child, _) = place.strace(&["-e", "trace=linkat", "-e", &inject], &["actor", "job"]);
+        child.say("try");
+        child.expect(
+            "error unsupported: pid files need hard links, which this file system does not have (lock `job`); choose another \
+             `lock_path`, or `mechanism = \"kernel\"` if the file system keeps locks",
+        );
     }
 }
 

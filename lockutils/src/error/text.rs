@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Kind, Others, Wait};
+use crate::external::Mechanism;
 use crate::registry::Long;
 
 impl fmt::Display for Kind {
@@ -24,13 +26,7 @@ impl fmt::Display for Kind {
                  or call `.lock_path(…)` on the lock",
                 Shown(name)
             ),
-            Self::Timeout(wait) if wait.own => {
-                write!(f, "gave up on {wait}; it would have waited for itself: let go first")
-            }
-            Self::Timeout(wait) if wait.external => {
-                write!(f, "gave up on {wait}; a longer timeout may help")
-            }
-            Self::Timeout(wait) => write!(f, "gave up on {wait}; a longer timeout or `fair` may help"),
+            Self::Timeout(wait) => write_timeout(f, wait),
             Self::Cancelled(wait) => write!(f, "the wait was cancelled for {wait}"),
             Self::Busy(wait) => {
                 write!(f, "did not wait for {wait}; try again, or leave `blocking = false` out to wait")
@@ -65,6 +61,7 @@ impl fmt::Display for Kind {
                  crashed when it was made; remove it if nobody uses it, or choose another name",
                 path.display()
             ),
+            Self::OtherMechanism { path, found } => write_other_mechanism(f, path, *found),
             Self::NotAFile { path, what } => {
                 write!(
                     f,
@@ -79,7 +76,7 @@ impl fmt::Display for Kind {
             Self::FileSystem { path, name, why } => write!(
                 f,
                 "the lock directory {} is on {name}, and {why}; choose a local directory as `lock_path`, such as one \
-                 below /run, or say `network_filesystems = \"allow\"` in the configuration if you know better",
+                 below /run, or `mechanism = \"pid\"`, or say `network_filesystems = \"allow\"` in the configuration if you know better",
                 path.display()
             ),
             Self::Insecure { path } => write!(
@@ -108,6 +105,33 @@ impl fmt::Display for Kind {
             }
         }
     }
+}
+
+fn write_other_mechanism(f: &mut fmt::Formatter<'_>, path: &Path, found: Mechanism) -> fmt::Result {
+    let (what, name) = match found {
+        Mechanism::Kernel => ("was made for a lock of the kernel", "kernel"),
+        Mechanism::Pid => ("is a pid file", "pid"),
+    };
+    write!(
+        f,
+        "lock file {} {what}, so somebody uses its directory with `mechanism = \"{name}\"`, or did: use one mechanism for one \
+         directory, and remove the file if nobody uses it that way any more",
+        path.display()
+    )
+}
+
+fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
+    write!(f, "gave up on {wait}; ")?;
+    f.write_str(if wait.own {
+        "it would have waited for itself: let go first"
+    } else if wait.may_stay {
+        "a longer timeout may help, but nobody can see from here whether that process lives: if it has ended, remove the \
+         file"
+    } else if wait.external {
+        "a longer timeout may help"
+    } else {
+        "a longer timeout or `fair` may help"
+    })
 }
 
 /// A name as it was written, which may be too long to be read: then its beginning, and how long it is.
@@ -163,8 +187,12 @@ fn hint(doing: &str, source: &io::Error) -> Option<&'static str> {
              files), or choose another `lock_path`"
         }
         Errno::EROFS => "the file system is mounted read-only; choose another `lock_path`",
-        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => {
+        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP if cfg!(lockutils_portable) => {
             "this file system does not keep locks; choose a local directory as `lock_path`, such as one below /run"
+        }
+        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => {
+            "this file system does not keep locks; choose a local directory as `lock_path`, such as one below /run, or \
+             configure `mechanism = \"pid\"`"
         }
         Errno::EMFILE | Errno::ENFILE => {
             "too many open files; raise the limit or hold fewer external locks at once"
@@ -199,8 +227,8 @@ impl fmt::Display for Wait {
                 }?;
                 place.map_or(Ok(()), |place| write!(f, ", taken at {place}"))
             }
-            None if self.external => match &self.file_holder {
-                Some(holder) => write!(f, "; its file is held by {holder}"),
+            None if self.external => match &self.file_holders {
+                Some(holders) => write!(f, "; its file is held by {holders}"),
                 None => f.write_str("; its file was let go a moment ago, or is held where it cannot be seen"),
             },
             None => write!(f, "; {}", self.others),

@@ -323,8 +323,16 @@ impl Opened {
 
     /// The token of those who share: that of the last writer. Where there was none, the first who shares draws one and
     /// keeps it in the file, so that all have the same. The note of a writer who has let go is taken back.
-    pub(super) fn shared_token(&self) -> u64 {
-        let token = match self.content() {
+    ///
+    /// # Errors
+    ///
+    /// As [`refuse_pid_file`](Self::refuse_pid_file).
+    pub(super) fn shared_token(&self) -> Result<u64, Error> {
+        let content = self.content();
+        if let Ok(Content::Foreign) = content {
+            self.refuse_pid_file()?;
+        }
+        let token = match content {
             Ok(Content::Ours { token: 0, .. }) if !self.place.is_linked.load(Relaxed) => self.first_token(),
             Ok(Content::Ours { token, is_held }) => {
                 if is_held {
@@ -335,7 +343,22 @@ impl Opened {
             Ok(Content::Foreign) => Ok(None),
             Err(error) => Err(error),
         };
-        token.ok().flatten().filter(|token| *token > 0).unwrap_or_else(|| token::next(0))
+        Ok(token.ok().flatten().filter(|token| *token > 0).unwrap_or_else(|| token::next(0)))
+    }
+
+    /// Whoever has a pid file would not be kept out by a lock on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_not_a_file`] if it is one.
+    pub(super) fn refuse_pid_file(&self) -> Result<(), Error> {
+        match record::is_pid_file(&self.file) {
+            Ok(true) => {
+                Err(Kind::OtherMechanism { path: self.path().to_owned(), found: Mechanism::Pid }.into())
+            }
+            // What cannot be read now could not be read before.
+            Ok(false) | Err(_) => Ok(()),
+        }
     }
 
     /// One after the other, so that the first one writes and the others read. Those who share the whole file and know

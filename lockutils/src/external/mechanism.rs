@@ -95,6 +95,12 @@ impl Lack {
         instead: "make it `internal`, or use one lock for each permit",
     };
 
+    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
+    pub(super) const OF_HARD_LINKS: Self = Self {
+        what: "pid files need hard links, which this file system does not have",
+        instead: "choose another `lock_path`, or `mechanism = \"kernel\"` if the file system keeps locks",
+    };
+
     pub(super) const OF_ANY_PID_FILE: Self =
         Self { what: "the portable path has no pid files", instead: "configure `mechanism = \"kernel\"`" };
 
@@ -206,6 +212,11 @@ impl OuterLock {
             Self::Kernel(lock) => lock.token(),
             Self::Pid(lock) => lock.token(),
         }
+    }
+
+    /// Whether it may stay held after the end of its holder, where nobody sees that.
+    pub(crate) fn may_outlive_its_holder(&self) -> bool {
+        matches!(self, Self::Pid(_))
     }
 
     /// Whether this process holds it.

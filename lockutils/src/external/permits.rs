@@ -119,21 +119,19 @@ impl State {
             }
         };
         self.permits.push(taken);
-        let seen = opened
-            .is_current()
-            .and_then(|is_current| Ok((is_current, other_number(opened, permits).map_err(failed)?)));
+        let seen = opened.is_current().and_then(|is_current| {
+            let drawn = if is_first { opened.shared_token()? } else { self.token };
+            Ok((is_current, other_number(opened, permits).map_err(failed)?, drawn))
+        });
         match seen {
-            Ok((true, None)) => {}
+            Ok((true, None, drawn)) => self.token = drawn,
             other => {
                 self.permits.pop();
                 // Somebody may have seen it taken.
                 self.let_go_of(taken)?;
-                let (is_current, agreed) = other?;
+                let (is_current, agreed, _) = other?;
                 return Ok(agreed.filter(|_| is_current).map_or(Tried::Elsewhere, Tried::Mismatch));
             }
-        }
-        if is_first {
-            self.token = opened.shared_token();
         }
         self.holds.add();
         Ok(Tried::Held)

@@ -224,10 +224,7 @@ impl PidLock {
             Ok(None) => return Ok(Removal::Missing),
             Ok(Some(card)) if card.may_live() => return Ok(Removal::Busy),
             Ok(Some(_)) => {}
-            Err(error) if error.is_not_a_file() => {
-                return Ok(Removal::Foreign("it names no holder in the way of pid locks"));
-            }
-            Err(error) => return Err(error),
+            Err(error) => return error.foreign().map(Removal::Foreign).ok_or(error),
         }
         let taker = Taker::new(std::panic::Location::caller(), None, false);
         if !self.try_acquire(&taker)? {

@@ -146,6 +146,23 @@ pub(super) fn content(file: &File) -> io::Result<Content> {
     Ok(Content::of(&head[..length]))
 }
 
+/// What the third line of a pid file begins with.
+pub(super) const PID_MAGIC: &str = "lockutils pid 1 ";
+
+/// Whether a file is a pid file. The lines before the one that tells are a number and the name of a program.
+pub(super) fn is_pid_file(file: &File) -> io::Result<bool> {
+    let mut start = [0; LENGTH];
+    let length = file::read(file, &mut start)?;
+    let third = start[..length].split(|byte| *byte == b'\n').nth(2);
+    Ok(third.is_some_and(|line| line.starts_with(PID_MAGIC.as_bytes())))
+}
+
+/// Whether a file with this content is one that a lock of the kernel was taken on.
+#[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
+pub(super) fn is_record(content: &[u8]) -> bool {
+    content.starts_with(MAGIC.as_bytes())
+}
+
 /// How long `held token=` is.
 const STATE: usize = 11;
 /// Where the token is, as 20 digits.

@@ -31,8 +31,8 @@ pub enum Removal {
     Busy,
     /// Nobody holds the lock, but somebody else has the file open and may be about to lock it.
     InUse,
-    /// It is left alone, since it is none of this crate's lock files, for this reason: it is not a regular file, or has content
-    /// of others.
+    /// It is left alone, since it is no lock file of this crate and this [mechanism](crate::Mechanism), for this reason: it is
+    /// not a regular file, or has content of others.
     Foreign(&'static str),
     /// It is left alone for this reason: nobody can tell whether somebody has it open, or it is not for this process.
     Refused(&'static str),
@@ -58,7 +58,8 @@ impl Directory {
         let is_ours =
             opened.is_ours().map_err(|error| Error::io_at("read lock file", opened.path(), error))?;
         if !is_ours {
-            return Ok(Removal::Foreign("it has content that is not of this crate"));
+            let why = opened.refuse_pid_file().err().and_then(|error| error.foreign());
+            return Ok(Removal::Foreign(why.unwrap_or("it has content that is not of this crate")));
         }
         if !opened.try_lock(Sharing::Alone)? {
             return Ok(Removal::Busy);

@@ -9,7 +9,7 @@ use crate::clock::Coarse;
 use crate::error::{Error, Kind, Others, Wait};
 use crate::external::{OuterLock, Share, Sharing, Taker};
 use crate::guard::{LockGuard, Pinned};
-use crate::holder::Holder;
+use crate::holder::Holders;
 use crate::internal::wait::{Waiting, spin};
 use crate::internal::{HeldAs, Mode};
 use crate::limit::{Ended, Limit, Span};
@@ -172,7 +172,7 @@ impl Lock {
                 && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
             {
                 has_waited = true;
-                trace::waiting_for_file(file.path(), place, || file_holder(hold.cell()));
+                trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
                 file.wait(self.share(), &limit, &who)?
                     .map_err(|ended| self.gave_up(ended, hold.cell(), started, WaitOf::File))?;
             }
@@ -272,6 +272,7 @@ impl Lock {
 
     fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
         let file = self.file(cell).ok().flatten();
+        let holders = if of == WaitOf::File { file_holders(cell) } else { None };
         let held = cell.held().filter(|_| of == WaitOf::Process);
         Wait {
             name: cell.name().to_owned(),
@@ -280,11 +281,9 @@ impl Lock {
             holder: held.map(|held| (held.place, held.long)),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
             external: of == WaitOf::File,
-            file_holder: if of == WaitOf::File {
-                file_holder(cell).map(|holder| holder.to_string())
-            } else {
-                None
-            },
+            may_stay: file.is_some_and(OuterLock::may_outlive_its_holder)
+                && holders.as_ref().is_some_and(Holders::are_elsewhere),
+            file_holders: holders.map(|holders| holders.to_string()),
             others: self.others(cell),
         }
     }
@@ -311,10 +310,10 @@ impl Lock {
     }
 }
 
-/// Who has the file, if another process has it.
-pub(super) fn file_holder(cell: &Cell) -> Option<Holder> {
+/// Those who have the file, if other processes have it.
+pub(super) fn file_holders(cell: &Cell) -> Option<Holders> {
     let directory = cell.home().directory.get()?;
-    directory.holders(cell.name()).ok()?.into_iter().next()
+    directory.holders(cell.name()).ok().and_then(Holders::new)
 }
 
 /// Which half was waited for.

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Lock;
-use super::acquire::{WaitOf, file_holder};
+use super::acquire::{WaitOf, file_holders};
 use crate::clock::Coarse;
 use crate::error::Error;
 use crate::guard::LockGuard;
@@ -53,7 +53,7 @@ impl Lock {
             && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
         {
             has_waited = true;
-            trace::waiting_for_file(file.path(), place, || file_holder(hold.cell()));
+            trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
             match limit.watch(file.wait_async(self.share(), &who)).await {
                 Ok(acquired) => acquired?,
                 Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),

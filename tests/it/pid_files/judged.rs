@@ -63,6 +63,13 @@ fn who_cannot_be_seen_is_respected() {
     let elsewhere = with(&with(&dead, " boot ", "00000000-0000-0000-0000-000000000000"), "\nhost ", "other");
     assert!(!is_free(&place, &elsewhere), "another host");
     assert!(!is_free(&place, &with(&dead, " namespace ", "1")), "another pid namespace");
+    let holder = place.lock("job").holder().expect("no error").expect("it may live");
+    assert!(holder.is_elsewhere());
+    let error = place.lock("job").timeout(Duration::from_millis(5)).acquire().expect_err("busy").to_string();
+    assert!(error.contains(" (helper) in another pid namespace for "), "{error}");
+    let hint = "; a longer timeout may help, but nobody can see from here whether that process lives: if it has ended, \
+                remove the file";
+    assert!(error.ends_with(hint), "{error}");
     // The clock says when it was started, not whether it is there.
     let me = std::process::id().to_string();
     let living = with(&with(&dead, "\npid ", &me), "", &me);
@@ -76,8 +83,7 @@ fn who_cannot_be_seen_is_respected() {
 fn what_names_no_holder_is_an_error() {
     let place = Place::of_pid_files("what_names_no_holder_is_an_error");
     let whole = left(&place);
-    let kernel = "lockutils 1 free token=00000000000000000001\n";
-    for content in ["", "4711\npython3\n", kernel, &whole[..whole.len() / 2], &"x".repeat(100_000)] {
+    for content in ["", "4711\npython3\n", &whole[..whole.len() / 2], &"x".repeat(100_000)] {
         fs::write(place.file("job"), content).expect("it can be written");
         for lock in [place.lock("job"), place.lock("job").timeout(super::SOON)] {
             let error = lock.acquire().expect_err("not free");

@@ -101,6 +101,8 @@ fn records_from_elsewhere() {
     {
         let seen = holder_by(&place, record.replace(key, &format!("{key}1")).as_bytes());
         assert_eq!(seen.evidence(), evidence, "{key}");
+        // A host that has another name since it was booted is still this one.
+        assert_eq!(seen.is_elsewhere(), key == "namespace ", "{key}");
     }
 }
 
@@ -133,7 +135,8 @@ fn holders_in_other_pid_namespaces_are_named() {
 
     let outside = place.holder("job");
     let line = in_a_pid_namespace(&place, &[&program, "holder", "job"]).line();
-    assert!(line.starts_with(&format!("pid {} (helper) for ", outside.pid())), "{line}");
+    let text = format!("pid {} (helper) in another pid namespace for ", outside.pid());
+    assert!(line.starts_with(&text), "{line}");
 }
 
 /// A holder dies, and its number goes to another process while its record is still there.

@@ -39,8 +39,10 @@ fn a_child_keeps_the_lock_of_a_killed_parent() {
     parent.kill();
     assert!(place.try_acquire("job").is_none(), "the child has the open file");
     let holder = || place.lock("job").holder().expect("no error").expect("it is held").to_string();
-    let text =
-        format!("pid {}, which has ended and left it to a process that shares its open file", parent.pid());
+    let text = format!(
+        "pid {}, which has ended and left it to a process that shares its open file, as fuser(1) can tell",
+        parent.pid()
+    );
     eventually("the dead parent is named", || holder() == text);
     drop(parent); // The child's input ends with it.
     assert!(place.comes_free("job", Duration::from_secs(10)));

@@ -334,6 +334,7 @@ fn holders_of_permits_are_named() {
     assert_eq!(named, expected);
     let error = permits(&place, 2).timeout(Duration::from_millis(20)).acquire().expect_err("all are out");
     assert!(error.to_string().contains("; its file is held by pid "), "{error}");
+    assert!(error.to_string().ends_with(" (helper), and 1 more; a longer timeout may help"), "{error}");
 }
 
 /// The file went away under the permits of this process: there are none to be had beside them.

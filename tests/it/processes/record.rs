@@ -238,9 +238,9 @@ fn peers_are_named_by_the_kernel() {
         assert_eq!(seen.evidence(), Evidence::Kernel, "{peer:?}");
         // `flock(1)` takes the lock for the shell that has started it, and ends.
         let is_it = seen.pid() == Some(other.pid().as_raw().cast_unsigned());
-        let has_ended = seen
-            .to_string()
-            .ends_with(", which has ended and left it to a process that shares its open file");
+        let has_ended = seen.to_string().ends_with(
+            ", which has ended and left it to a process that shares its open file, as fuser(1) can tell",
+        );
         assert!(if peer.kind == "flock(1)" { has_ended } else { is_it }, "{peer:?}: {seen}");
         let error = place.lock("job").timeout(Duration::from_millis(5)).acquire().expect_err("it is held");
         let pid = format!("; its file is held by pid {}", seen.pid().expect("known"));

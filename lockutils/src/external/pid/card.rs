@@ -14,12 +14,11 @@
 
 use std::time::SystemTime;
 
-use super::super::record::{Record, Taker};
+use super::super::record::{PID_MAGIC, Record, Taker};
 use super::live;
 use super::slot::Id;
 use crate::process::Identity;
 
-const MAGIC: &str = "lockutils pid 1 ";
 /// How much of a file is read.
 pub(super) const LONGEST: usize = 4096;
 
@@ -35,7 +34,7 @@ pub(super) struct Card {
 pub(super) fn write(id: Id, taker: &Taker) -> (Vec<u8>, u64) {
     let Identity { pid, program, .. } = Identity::current();
     let program: String = program.chars().filter(|c| !c.is_control()).collect();
-    let head = format!("{pid}\n{program}\n{MAGIC}id={id} token=");
+    let head = format!("{pid}\n{program}\n{PID_MAGIC}id={id} token=");
     let lines = taker.lines(SystemTime::now());
     ([head.as_bytes(), digits(0).as_bytes(), b"\n", &lines].concat(), head.len() as u64)
 }
@@ -51,7 +50,8 @@ impl Card {
         let text = str::from_utf8(content).ok()?;
         let mut lines = text.lines();
         let pid: u32 = lines.next()?.parse().ok()?;
-        let (id, token) = lines.nth(1)?.strip_prefix(MAGIC)?.strip_prefix("id=")?.split_once(" token=")?;
+        let (id, token) =
+            lines.nth(1)?.strip_prefix(PID_MAGIC)?.strip_prefix("id=")?.split_once(" token=")?;
         let id = Id(u128::from_str_radix(id, 16).ok()?);
         let token = token.parse().ok()?;
         let record = Record::of_lines(token, lines).filter(|record| record.process.pid == pid)?;

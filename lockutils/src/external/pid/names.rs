@@ -14,7 +14,8 @@ use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
 use super::super::Directory;
 use super::super::file::{self, FileId, Handle, Purpose, Unopened, retried};
-use super::super::record::Taker;
+use super::super::mechanism::{Lack, Mechanism};
+use super::super::record::{self, Taker};
 use super::card::{self, Card, LONGEST};
 use super::live::Number;
 use super::slot::{Id, Names, Occupant, Slot};
@@ -48,7 +49,14 @@ impl<'a> Place<'a> {
     /// Who stands at a name.
     pub(super) fn card(&self, slot: Slot) -> Result<Option<Card>, Error> {
         let Some(content) = self.content(&self.file_name(slot))? else { return Ok(None) };
-        Card::parse(&content).map(Some).ok_or_else(|| Kind::NamesNobody { path: self.path(slot) }.into())
+        let path = || self.path(slot);
+        match Card::parse(&content) {
+            Some(card) => Ok(Some(card)),
+            None if record::is_record(&content) => {
+                Err(Kind::OtherMechanism { path: path(), found: Mechanism::Kernel }.into())
+            }
+            None => Err(Kind::NamesNobody { path: path() }.into()),
+        }
     }
 
     /// What stands in a file, as far as it is read at all; `None` if there is none.
@@ -169,7 +177,11 @@ impl<'a> Own<'a> {
     }
 
     fn not_linked(&self, slot: Slot, errno: Errno) -> Error {
-        Error::io_at("give its name to lock file", &self.place.path(slot), errno)
+        match errno {
+            // Those of link(2) where there are none.
+            Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS => Lack::OF_HARD_LINKS.error(self.place.name),
+            errno => Error::io_at("give its name to lock file", &self.place.path(slot), errno),
+        }
     }
 }
 
