@@ -239,10 +239,14 @@ impl Config {
         self
     }
 
-    /// The same, with the directory of the environment if none is set.
+    /// The same, with the directory of the environment if none is set; and with the mechanism that is used there.
     pub(crate) fn or_environment(mut self) -> Self {
         if self.path().is_none() {
-            self.lock_path = Self::from_env().lock_path;
+            let there = Self::from_env();
+            self.lock_path = there.lock_path;
+            if self.mechanism == Mechanism::default() {
+                (self.mechanism, self.no_mechanism) = (there.mechanism, there.no_mechanism);
+            }
         }
         self
     }

@@ -324,6 +324,19 @@ fn code_comes_before_the_environment() {
     assert_eq!(printed, ["ok".to_owned(), taken("code-x", here.path())]);
 }
 
+/// Whoever takes the directory of the environment uses it as all others do.
+#[test]
+fn the_mechanism_comes_with_the_directory() {
+    let here = directory();
+    let (path, mechanism) = (("LOCKUTILS_LOCK_PATH", text(here.path())), "LOCKUTILS_MECHANISM");
+    assert_eq!(told(&["init-without-directory"], &[path, (mechanism, "pid")], here.path()), ["ok", "pid"]);
+    let printed = told(&["init-without-directory"], &[path, (mechanism, "Pid")], here.path());
+    assert!(printed[0].starts_with("error: the environment variable LOCKUTILS_MECHANISM is "), "{printed:?}");
+    assert_eq!(told(&["init-without-directory"], &[path], here.path()), ["ok", "kernel"]);
+    let elsewhere = told(&["init", text(here.path()), ""], &[(mechanism, "pid")], here.path());
+    assert_eq!(elsewhere, ["ok".to_owned(), taken("x", here.path())], "another directory, which code names");
+}
+
 #[test]
 fn init_is_called_once() {
     let here = directory();

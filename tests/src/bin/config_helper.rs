@@ -18,6 +18,7 @@ fn main() {
         ["take"] => take(),
         ["new"] => new(),
         ["init", path, prefix] => init(path, prefix),
+        ["init-without-directory"] => init_without_directory(),
         ["init-twice", path] => init_twice(path),
         ["internal-then-init", path, prefix] => internal_then_init(path, prefix),
         ["external-then-init", path] => external_then_init(path),
@@ -73,6 +74,18 @@ fn new() {
 fn init(path: &str, prefix: &str) {
     told(lockutils::init(Config::new().lock_path(path).lock_file_prefix(prefix)));
     take();
+}
+
+/// Prints what the file of a lock begins with, too.
+fn init_without_directory() {
+    told(lockutils::init(Config::new().timeout(std::time::Duration::from_secs(1))));
+    match lockutils::lock("x").external().acquire() {
+        Ok(guard) => {
+            let content = std::fs::read_to_string(guard.path().expect("an external lock")).expect("text");
+            println!("{}", if content.starts_with("lockutils 1 held") { "kernel" } else { "pid" });
+        }
+        Err(error) => println!("error: {error}"),
+    }
 }
 
 fn init_twice(path: &str) {
