@@ -244,7 +244,10 @@ impl LockGuard {
     ///
     /// # Errors
     ///
-    /// [`Error::is_io`] when the file could not be unlocked; it has been closed instead, which lets go too.
+    /// [`Error::is_io`] when the file could not be unlocked; it has been closed instead, which lets go too. With
+    /// [`Mechanism::Pid`](crate::Mechanism::Pid), when the file could not be removed, which keeps others out; and
+    /// [`Error::is_lost`] when it was not there any more. A lock of the kernel that is lost is let go like any other:
+    /// [`check`](Self::check) tells.
     ///
     /// ```
     /// lockutils::lock("release-example").acquire()?.release()?;

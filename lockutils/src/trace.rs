@@ -40,7 +40,7 @@ pub(crate) fn waiting_for_file(
 
 /// The thread that waits took this lock itself. The guard may have moved to another thread since.
 pub(crate) fn may_deadlock(name: &str, place: &'static Location<'static>) {
-    warn!(target: "lockutils", lock = %name, at = %place, "this thread waits for a lock that it took itself, and for ever if it still has the guard");
+    warn!(target: "lockutils", lock = %name, at = %place, "this thread waits for a lock that it took itself, and in vain if it still has the guard");
 }
 
 /// The kernel refused to unlock, so that the file was closed; or a pid file had been removed, or could not be.

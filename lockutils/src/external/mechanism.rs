@@ -14,7 +14,9 @@ use crate::limit::{Ended, Limit};
 
 /// How lock files exclude other processes.
 ///
-/// All who share a directory must use one mechanism: the two do not see each other.
+/// All who share a directory must use one mechanism. Who finds a file of the other one gets an error
+/// ([`Error::is_not_a_file`](crate::Error::is_not_a_file)). [Clean](crate::Locks::clean) a directory up, with the old
+/// mechanism, before you change it.
 ///
 /// # Locks of the kernel
 ///
@@ -37,16 +39,20 @@ use crate::limit::{Ended, Limit};
 /// What pid files cannot promise:
 ///
 /// - Only processes of one host and one pid namespace see whether the others live. A file of another host or container is
-///   respected for ever: if its owner has died, somebody has to remove it. Hosts that share a directory need different names.
+///   respected for ever: if its owner has died, somebody has to remove it ([`Holder::is_elsewhere`](crate::Holder::is_elsewhere)).
+/// - Hosts that share a directory must have different host names (hostname(1)). A file that was written under this host name,
+///   in another boot, is taken for one of this host before it was booted: its owner is dead if no such process is here.
 /// - The lock of a process that replaces itself (execve(2)) is held until it ends, or until its new program takes it.
 /// - A file that cannot be removed when its lock is let go keeps others out until this process ends or takes it again.
 /// - On a network file system a killed process may have asked the server for something that is done only after it is dead.
 ///   Who cannot live with that needs a [`Fence`](crate::Fence).
 /// - There is no order of arrival between processes: [`fair`](crate::Lock::fair) orders those of this one. There are no
 ///   [read locks](crate::Lock::read) and no [semaphores](crate::semaphore()): these are errors
-///   ([`Error::is_unsupported`](crate::Error::is_unsupported)).
+///   ([`Error::is_unsupported`](crate::Error::is_unsupported)). A [downgrade](crate::LockGuard::downgrade) lets internal readers
+///   of this process join, and nobody else.
 /// - The last [fencing token](crate::LockGuard::fencing_token) goes with the file: the next one is the wall clock.
-/// - The file system must have hard links.
+/// - The file system must have hard links. Where it has none, taking a lock is an error
+///   ([`Error::is_unsupported`](crate::Error::is_unsupported)).
 ///
 /// ```
 /// use lockutils::{Config, Locks, Mechanism};
