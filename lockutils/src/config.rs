@@ -302,12 +302,19 @@ impl Config {
             )));
         }
         if let Some(path) = self.path() {
-            let absolute = std::path::absolute(path)
-                .map_err(|error| Error::io_at("find the current directory for", path, error))?;
-            self.lock_path = Some(absolute);
+            self.lock_path = Some(absolute(path)?);
         }
         Ok(self)
     }
+}
+
+/// A directory of lock files, wherever the process goes.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        let shown = path.to_string_lossy();
+        return Err(wrong(format!("lock_path {:?} cannot be used: it has a NUL in it", Shown(&shown))));
+    }
+    std::path::absolute(path).map_err(|error| Error::io_at("find the current directory for", path, error))
 }
 
 #[cfg(feature = "serde")]

@@ -46,6 +46,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -94,11 +95,21 @@ impl Share {
 /// What has been looked at and written since a file was locked.
 #[derive(Debug, Default)]
 struct Looked {
-    /// The path leads to it.
-    is_current: bool,
+    /// When the path was seen to lead to it.
+    current_at: Coarse,
     content: Option<Content>,
     noted: Option<Noted>,
 }
+
+impl Looked {
+    /// Whether the path has been looked at since not much more time has passed than a thread may be kept from the processor.
+    fn is_fresh(&self) -> bool {
+        self.current_at.is_known() && self.current_at.elapsed() < FRESH
+    }
+}
+
+/// How long it counts that the path was seen to lead to a file.
+const FRESH: Duration = Duration::from_millis(10);
 
 /// The lock file of one identity, in this process.
 ///
@@ -244,9 +255,9 @@ impl LockFile {
     }
 
     /// Takes over a descriptor that has been locked. Says whether the path still leads to it, which need not be
-    /// looked at if that has been `looked` at since the lock was taken.
+    /// looked at if that has been `looked` at a moment ago: a task may not look at its lock for long.
     fn adopt(&self, opened: Opened, sharing: Sharing, looked: Looked, taker: &Taker) -> Result<bool, Error> {
-        match if looked.is_current { Ok(true) } else { opened.is_current() } {
+        match if looked.is_fresh() { Ok(true) } else { opened.is_current() } {
             Ok(true) => {}
             Ok(false) => {
                 self.directory.suspect();

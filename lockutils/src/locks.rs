@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::{Error, Kind};
 use crate::external::{Directory, FileId};
 use crate::internal::Mode;
@@ -453,8 +453,7 @@ impl Shared {
 
     /// The locks of a directory that was named on the call: the configured ones, if it is that directory.
     pub(crate) fn named(&self, path: &Path) -> Result<Home, Error> {
-        let path = std::path::absolute(path)
-            .map_err(|error| Error::io_at("find the current directory for", path, error))?;
+        let path = config::absolute(path)?;
         loop {
             if let Some(home) = self.configured_at(|main| main == path)? {
                 return Ok(home.clone());

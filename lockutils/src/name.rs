@@ -20,13 +20,21 @@ pub(crate) enum NameRule {
     TooLong(usize),
     /// The prefix holds a `/` at this byte, and would leave the directory.
     SlashInPrefix(usize),
+    /// It begins like the files that stand beside those of locks.
+    Reserved,
 }
+
+/// Names of files that are no locks begin like this.
+pub(crate) const RESERVED: &str = ".lockutils-";
 
 impl fmt::Display for NameRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "a name has at least one byte"),
             Self::Dots => write!(f, "`.` and `..` are directories"),
+            Self::Reserved => {
+                write!(f, "files that begin with `{RESERVED}` are no locks, but stand beside them")
+            }
             Self::Control(at) => write!(f, "byte {at} is a control character"),
             Self::TooLong(long) => write!(
                 f,
@@ -55,12 +63,12 @@ pub(crate) fn join(prefix: &str, name: &str) -> Text {
     full
 }
 
-/// A full name that is surely valid: printable ASCII without `/`, not too long, and not a directory.
+/// A full name that is surely valid: printable ASCII without `/`, not too long, and no dot to begin with.
 #[inline]
 #[expect(clippy::needless_bitwise_bool, reason = "without branches, many bytes are looked at in one step")]
 pub(crate) fn is_plain(full: &str) -> bool {
     let printable = full.bytes().fold(true, |all, byte| all & (b' '..0x7f).contains(&byte) & (byte != b'/'));
-    printable && !full.is_empty() && full.len() <= LONGEST && full != "." && full != ".."
+    printable && !full.is_empty() && full.len() <= LONGEST && !full.starts_with('.')
 }
 
 /// The name of the file, checked.
@@ -83,6 +91,7 @@ pub(crate) fn checked(prefix: &str, name: &str, hashed: bool) -> Result<Text, Na
     }
     match &*full {
         "." | ".." => Err(NameRule::Dots),
+        reserved if reserved.starts_with(RESERVED) => Err(NameRule::Reserved),
         long if long.len() > LONGEST && hashed => Ok(shortened(long)),
         long if long.len() > LONGEST => Err(NameRule::TooLong(long.len())),
         _ => Ok(full),
@@ -103,6 +112,7 @@ pub(crate) fn tamed(name: &str) -> Text {
         "" => "_".into(),
         "." => "_.".into(),
         ".." => "_..".into(),
+        reserved if reserved.starts_with(RESERVED) => join("", &tame.replacen('.', "_", 1)),
         _ => tame,
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn next(least: u64) -> u64 {
     let now = now();
     let after = |last: u64| last.saturating_add(1).max(now);
     let drawn = LAST.fetch_update(AcqRel, Acquire, |last| Some(after(last))).map_or(now, after);
-    drawn.max(least)
+    drawn.max(least).min(LARGEST)
 }
 
 fn now() -> u64 {

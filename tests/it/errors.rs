@@ -48,6 +48,12 @@ fn names_that_cannot_be() {
         (".", "", r#""." cannot be the name of a lock: `.` and `..` are directories"#.to_owned()),
         ("..", "", r#"".." cannot be the name of a lock: `.` and `..` are directories"#.to_owned()),
         ("a\0b", "", r#""a\0b" cannot be the name of a lock: byte 1 is a control character"#.to_owned()),
+        (
+            ".lockutils-x",
+            "",
+            r#"".lockutils-x" cannot be the name of a lock: files that begin with `.lockutils-` are no locks, but stand beside them"#
+                .to_owned(),
+        ),
         ("é\n", "", r#""é\n" cannot be the name of a lock: byte 2 is a control character"#.to_owned()),
         (
             &long,
@@ -507,6 +513,10 @@ fn configurations_that_cannot_be() {
     );
     place
         .check(refused(Config::new().lock_file_prefix("p".repeat(300))), &Expected { text: &text, ..CONFIG });
+    let text = "lock_path \"/a\\0b\" cannot be used: it has a NUL in it";
+    place.check(refused(Config::new().lock_path("/a\0b")), &Expected { text, ..CONFIG });
+    let named = own().lock("x").external().lock_path("/a\0b").acquire();
+    place.check(named.expect_err("no such directory"), &Expected { text, ..CONFIG });
     for (mode, shown) in [(0o400, "0o400"), (0o1600, "0o1600"), (600, "0o1130")] {
         let text = format!(
             "lock_file_mode {shown} cannot be used: it is made of permission bits, and the owner must be able to \

@@ -104,6 +104,8 @@ fn names_that_are_refused() {
         ("nova", ""),
         ("", "."),
         ("", ".."),
+        ("", ".lockutils-removed-1-1"),
+        (".lockutils", "x"),
         ("", "a\0"),
         ("", "\0"),
         ("", "a\nb"),

@@ -111,16 +111,57 @@ fn kill_9_wakes_whoever_waits() {
     }
 }
 
-/// What is printed to standard output or error never lands in a pid file, though a daemon has closed them.
+/// What is printed to standard output or error never lands in a pid file, though a daemon has closed them; nor does what
+/// watches for them stand there, in whose place the daemon opens something else.
 #[test]
 fn pid_files_are_not_standard_input_output_or_error() {
     for words in WAYS {
-        let place = Place::of_pid_files("pid_files_are_not_standard_input_output_or_error");
-        let mut child = place.helper(&[&["no-stdio", "job"], words].concat());
-        let line = child.line();
-        let directory = place.path().display().to_string();
-        assert!(line.starts_with("held [") && !line.contains(&directory), "{words:?}: {line}");
+        for is_busy in [false, true] {
+            let place = Place::of_pid_files("pid_files_are_not_standard_input_output_or_error");
+            let holder = is_busy.then(|| place.holder("job"));
+            let mut child = place.helper(&[&["no-stdio", "job"], words].concat());
+            if let Some(mut holder) = holder {
+                eventually("it sleeps", || child.sleeps_with_its_threads());
+                holder.release();
+            }
+            let line = child.line();
+            let directory = place.path().display().to_string();
+            assert!(!line.contains(&directory) && !line.contains("inotify"), "{words:?}: {line}");
+            // The timers of tasks are those of another crate.
+            assert!(
+                if words.contains(&"async") { line.starts_with("held [") } else { line == "held []" },
+                "{line}"
+            );
+        }
     }
+}
+
+/// A directory that was elsewhere when the lock was let go has no file of it when it comes back.
+#[test]
+fn a_file_in_a_directory_that_was_moved_is_removed() {
+    let place = Place::of_pid_files("a_file_in_a_directory_that_was_moved_is_removed");
+    let inner = place.file("inner");
+    let lock = place.lock("job").lock_path(&inner);
+    let guard = lock.acquire().expect("free");
+    fs::rename(&inner, place.file("moved")).expect("it can be moved");
+    fs::create_dir(&inner).expect("another one");
+    assert!(guard.release().expect_err("it is elsewhere").is_lost());
+    assert!(!place.file("moved/job").exists());
+}
+
+/// What could not be put in the place of a dead one's leaves nothing.
+#[test]
+fn a_take_over_that_fails_leaves_nothing() {
+    let place = Place::of_pid_files("a_take_over_that_fails_leaves_nothing");
+    place.holder("job").kill();
+    let inject = ["-e", "trace=renameat", "-e", "inject=renameat:error=EIO"];
+    let (mut taker, log) = place.strace(&inject, &["actor", "job"]);
+    taker.say("try");
+    let line = taker.line();
+    assert!(line.starts_with("error io: cannot give its name to lock file "), "{line}");
+    fs::remove_file(log).expect("strace has written");
+    assert_eq!(names(&place), ["job"]);
+    drop(taken(&place));
 }
 
 /// What a process could not read of itself without a descriptor it reads when there is one.

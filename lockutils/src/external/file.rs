@@ -17,6 +17,7 @@ use nix::fcntl::{self, AtFlags, FcntlArg, OFlag};
 use nix::libc;
 use nix::sys::stat::{self, FchmodatFlags, FileStat, Mode as Permissions, SFlag};
 use nix::sys::statfs::fstatfs;
+use nix::sys::time::TimeSpec;
 use nix::unistd::{linkat, mkdir};
 
 use super::Sharing;
@@ -143,14 +144,9 @@ pub(super) fn write(file: &File, content: &[u8]) -> io::Result<()> {
     file.write_all_at(content, 0)
 }
 
-/// How long the file is.
-pub(super) fn length(file: &File) -> io::Result<u64> {
-    file.metadata().map(|data| data.len())
-}
-
-/// Writes so far behind the beginning.
-pub(super) fn write_at(file: &File, content: &[u8], offset: usize) -> io::Result<()> {
-    file.write_all_at(content, offset as u64)
+/// Has all who watch the file look at it: its times become the present one.
+pub(super) fn touch(file: &File) -> nix::Result<()> {
+    stat::futimens(file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)
 }
 
 fn refusal(errno: Errno) -> Unopened {
@@ -180,7 +176,7 @@ fn checked(descriptor: OwnedFd) -> Result<(File, FileId), Unopened> {
 
 /// A daemon may have closed the first three; a library that prints to "standard error" must not meet a lock
 /// file.
-fn above_stdio(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
+pub(super) fn above_stdio(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
     if descriptor.as_raw_fd() > 2 {
         return Ok(descriptor);
     }

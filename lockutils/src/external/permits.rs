@@ -22,7 +22,7 @@ use super::file::{self, Want};
 pub(super) use super::range::MOST_PERMITS;
 use super::range::{self, Range};
 use super::watch::{Signs, Watched};
-use super::{LockFile, Sharing, State, Turn, record, wait};
+use super::{LockFile, Sharing, State, Turn, wait};
 use crate::error::{Error, Kind};
 
 /// A permit that is held, by its number.
@@ -161,12 +161,10 @@ impl State {
 }
 
 impl Opened {
-    /// Wakes those who watch the file, after something in it was let go: writes the last byte of the record, which is
-    /// always the same. A file that is not ours is opened and closed, which they see too.
+    /// Wakes those who watch the file, after something in it was let go: sets its times, or opens and closes it, which they
+    /// see too. Nothing is written: somebody else may be about to cut the file off.
     fn ring(&self) {
-        let is_record = matches!(self.is_ours(), Ok(true))
-            && file::length(self.file()).is_ok_and(|length| length >= record::LENGTH as u64);
-        if !is_record || file::write_at(self.file(), b"\n", record::LENGTH - 1).is_err() {
+        if file::touch(self.file()).is_err() {
             let _ = File::open(self.path());
         }
     }

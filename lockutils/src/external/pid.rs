@@ -25,7 +25,7 @@ use self::live::Number;
 use self::names::{Own, Place};
 use self::slot::{DEEPEST, Entered, Slot, enter};
 use super::directory::Directory;
-use super::file::{self, FileId};
+use super::file::{self, FileId, Handle};
 use super::holds::Holds;
 use super::record::Taker;
 use super::remove::Removal;
@@ -58,6 +58,8 @@ struct Ours {
     /// The kernel closes it when the process ends, in whatever way, which others see.
     _file: File,
     _number: Number,
+    /// Where it is, wherever that is by now.
+    directory: Arc<Handle>,
     id: FileId,
     token: u64,
     process: ProcessId,
@@ -136,14 +138,22 @@ impl PidLock {
         if enter(&own, Slot::Lock)? == Entered::Busy {
             return Ok(Put::Busy);
         }
-        let id = own.file_id()?;
+        let id = own.file_id();
         let counted = self.count(&own, id);
         if !matches!(counted, Ok(Some(_))) {
             place.unlink_own(id)?;
         }
         let Some(token) = counted? else { return Ok(Put::Elsewhere) };
         let (file, number) = own.into_parts();
-        Ok(Put::There(Ours { _file: file, _number: number, id, token, process: ProcessId::current() }))
+        let directory = Arc::clone(&place.descriptor);
+        Ok(Put::There(Ours {
+            _file: file,
+            _number: number,
+            directory,
+            id,
+            token,
+            process: ProcessId::current(),
+        }))
     }
 
     /// The token of the file that has got the name. `None`: somebody has removed it, or the directory is another by now.
@@ -184,11 +194,10 @@ impl PidLock {
         }
         let Some(ours) = state.ours.take() else { return Ok(()) };
         let lost = || Kind::Lost { name: self.name.to_string(), path: self.path.clone() }.into();
-        if self.leads_to(ours.id)? && Place::new(&self.directory, &self.name)?.unlink_own(ours.id)? {
-            Ok(())
-        } else {
-            Err(lost())
-        }
+        let is_there = self.leads_to(ours.id);
+        // Also in a directory that is elsewhere now: it may come back.
+        let is_removed = Place::there(&self.directory, &ours.directory, &self.name).unlink_own(ours.id)?;
+        if is_there? && is_removed { Ok(()) } else { Err(lost()) }
     }
 
     fn leads_to(&self, id: FileId) -> Result<bool, Error> {

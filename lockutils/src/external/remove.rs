@@ -8,6 +8,7 @@ use super::directory::Existing;
 use super::file::Purpose;
 use super::{Directory, LockFile, Mechanism, Sharing};
 use crate::error::Error;
+use crate::name::RESERVED;
 
 /// What became of a lock file that was to be removed.
 ///
@@ -84,8 +85,6 @@ impl Directory {
     }
 }
 
-/// Names of files that are no locks begin like this.
-pub(crate) const OURS: &str = ".lockutils-";
 /// Names of files on their way out; [`is_aside`] knows them.
 const ASIDE: &str = ".lockutils-removed-";
 
@@ -96,7 +95,7 @@ pub(super) fn aside() -> String {
 
 /// Whether a file is none that a lock is on, but one of ours beside them.
 pub(crate) fn is_ours(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(OURS.as_bytes())
+    name.as_encoded_bytes().starts_with(RESERVED.as_bytes())
 }
 
 /// Whether a file is one that a remover has left behind when it was killed.

@@ -25,6 +25,7 @@ use super::queue::{self, Place};
 use super::record::{self, Draft};
 use super::thread::{start, wake};
 use super::{Directory, LockFile, Looked, Opened, directory, file};
+use crate::clock::Coarse;
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
 
@@ -73,9 +74,9 @@ pub(super) struct Errand {
     course: Mutex<Course>,
     /// What the one who wants the result writes into the file.
     draft: Mutex<Option<Draft>>,
-    /// What the thread has seen and written since it got the lock. `None`: the one who has the result now does so, and
-    /// the thread does not any more.
-    looked: Mutex<Option<Looked>>,
+    /// What the thread has seen and written since it got the lock, and by which descriptor. `None`: the one who has the
+    /// result does so now, and the thread does not.
+    ahead: Mutex<Option<(Looked, Option<File>)>>,
     /// Another descriptor of the file on which the thread waits, and its place there, for who gives the wait up.
     queued: Mutex<Option<(File, Place)>>,
 }
@@ -110,7 +111,7 @@ impl Errand {
             process: ProcessId::current(),
             course: Mutex::new(Course { progress: Progress::Wanted(None), has_record: false, halved: false }),
             draft: Mutex::new(draft),
-            looked: Mutex::new(Some(Looked::default())),
+            ahead: Mutex::new(None),
             queued: Mutex::new(None),
         })
     }
@@ -191,7 +192,6 @@ impl Errand {
     /// One wait in the kernel. `false`: it has to begin anew.
     fn has_carried_out(self: &Arc<Self>) -> bool {
         let result = self.wait();
-        // Closed when the result is on its way.
         let queued = self.queued.lock().take();
         let mut course = self.course.lock();
         course.has_record = false;
@@ -200,11 +200,12 @@ impl Errand {
             (Progress::Wanted(waker), Some(result)) if !halved || result.is_err() => {
                 let waker = waker.take();
                 let place = result.as_ref().ok().map(|opened| Arc::clone(opened.place()));
+                *self.ahead.lock() = Some((Looked::default(), queued.map(|(file, _)| file)));
                 course.progress = Progress::Done(result);
                 drop(course);
                 waker.into_iter().for_each(wake);
-                if let (Some(place), Some((file, _))) = (place, queued) {
-                    self.look_ahead(&place, &file);
+                if let Some(place) = place {
+                    self.look_ahead(&place);
                 }
             }
             // Wanted again at the last moment, or too late to be whole: then the wait begins anew.
@@ -225,31 +226,36 @@ impl Errand {
 
     /// While the other one wakes up, there is time to look at the path and into the file, and to write the record. What is
     /// not done in time, or not done well, the other one does itself.
-    fn look_ahead(&self, place: &directory::Place, file: &File) {
-        let is_looked = self.step(|looked| {
-            looked.is_current = matches!(place.is_current(), Ok(true));
-            looked.is_current
-        }) && self.step(|looked| {
+    fn look_ahead(&self, place: &directory::Place) {
+        let is_looked = self.step(|looked, _| {
+            let is_current = matches!(place.is_current(), Ok(true));
+            looked.current_at = if is_current { Coarse::now() } else { Coarse::default() };
+            is_current
+        }) && self.step(|looked, file| {
             looked.content = record::content(file).ok();
             looked.content.is_some()
         });
         if let Some(draft) = self.draft.lock().take().filter(|_| is_looked) {
-            self.step(|looked| {
+            self.step(|looked, file| {
                 let record = |token, since| draft.record(token, since);
                 looked.noted = looked.content.map(|content| place.note(file, Ok(content), record));
                 true
             });
         }
+        let file = self.ahead.lock().as_mut().and_then(|(_, file)| file.take());
+        drop(file);
     }
 
     /// One step of the thread, unless somebody has taken over, who waits for the end of this step.
-    fn step(&self, look: impl FnOnce(&mut Looked) -> bool) -> bool {
-        self.looked.lock().as_mut().is_some_and(look)
+    fn step(&self, look: impl FnOnce(&mut Looked, &File) -> bool) -> bool {
+        let mut ahead = self.ahead.lock();
+        let Some((looked, Some(file))) = &mut *ahead else { return false };
+        look(looked, file)
     }
 
-    /// From now on the caller looks.
+    /// From now on the caller looks. The other descriptor is closed.
     fn take_over(&self) -> Looked {
-        self.looked.lock().take().unwrap_or_default()
+        self.ahead.lock().take().map(|(looked, _)| looked).unwrap_or_default()
     }
 
     /// `None`: not wanted any more when it had the lock.

@@ -22,6 +22,7 @@ use nix::sys::time::TimeSpec;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
+use super::file::above_stdio;
 use super::thread::{start, wake};
 use super::wait::tick;
 use crate::error::Error;
@@ -105,10 +106,17 @@ impl Watched {
             Ok((watcher, descriptor, number)) => {
                 Ok(Self { at: Some((watcher, descriptor)), number, seen: 0 })
             }
-            // There are no more instances or watches to be had; or the file has just gone, which the caller sees.
-            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM | Errno::ENOENT) => {
-                Ok(Self { at: None, number: 0, seen: 0 })
-            }
+            // There are no more instances or watches to be had; or the file has just gone, which the caller sees; or somebody
+            // has closed the descriptor, which is ours, and opened something else.
+            Err(
+                Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::ENOSPC
+                | Errno::ENOMEM
+                | Errno::ENOENT
+                | Errno::EBADF
+                | Errno::EINVAL,
+            ) => Ok(Self { at: None, number: 0, seen: 0 }),
             Err(errno) => Err(Error::io_at("watch lock file", path, errno)),
         }
     }
@@ -172,6 +180,11 @@ impl Watcher {
         let watcher = WATCHER.try_get(|| {
             let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
             let nudged = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+            // A daemon may open something else in the place of the first three.
+            let (inotify, nudged) = (above_stdio(inotify.into())?, above_stdio(nudged.into())?);
+            // SAFETY: each is what it was made as a few lines ago, or a copy of that.
+            let (inotify, nudged) =
+                unsafe { (Inotify::from_owned_fd(inotify), EventFd::from_owned_fd(nudged)) };
             let (process, files) = (ProcessId::current(), Mutex::default());
             Ok(Self { process, inotify, nudged, files, works: OnceCell::new() })
         })?;

@@ -4,13 +4,17 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
+use futures_lite::future::block_on;
 use lockutils::{Config, Locks};
-use lockutils_tests::{BOUND, Mounts, Place};
+use lockutils_tests::{BOUND, Mounts, Place, eventually};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+use super::record::polled;
 
 const LIMIT: Duration = Duration::from_millis(50);
 
@@ -32,6 +36,37 @@ fn two_names_of_one_file_exclude_each_other() {
         assert!(place.try_acquire(other).is_none());
         holder.release();
         assert!(place.comes_free(other, BOUND));
+    }
+}
+
+/// The lock came to a task before its file was removed, or the directory replaced; and the task looks only afterwards.
+#[cfg_attr(lockutils_portable, ignore = "a lock there comes to nobody who does not look")]
+#[test]
+fn a_task_that_looks_late_takes_the_lock_where_it_is_by_then() {
+    for removed in ["file", "directory"] {
+        let place = Place::new("a_task_that_looks_late_takes_the_lock_where_it_is_by_then");
+        let registry =
+            || Locks::new(Config::new().lock_path(place.path())).expect("a registry").lock("job").external();
+        let [holder, late, other] = [registry(), registry(), registry()];
+        let held = holder.acquire().expect("free");
+        let mut waiting = pin!(late.acquire_async());
+        assert!(polled(waiting.as_mut()).is_none());
+        place.has_waiters("job", 1);
+        drop(held);
+        let noted = || fs::read_to_string(place.file("job")).expect("text").contains("\nin task\n");
+        eventually("the lock has come", noted);
+        if removed == "file" {
+            fs::remove_file(place.file("job")).expect("it can be removed");
+        } else {
+            place.renew();
+        }
+        let guard = other.acquire().expect("a new file");
+        // Longer than a thread is kept from the processor; a task may do so for any time.
+        thread::sleep(Duration::from_millis(50));
+        assert!(polled(waiting.as_mut()).is_none(), "{removed}: another has it");
+        guard.release().expect("it is there");
+        let guard = block_on(waiting).expect("free");
+        assert!(!guard.is_lost().expect("no error"), "{removed}");
     }
 }
 

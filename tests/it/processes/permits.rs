@@ -351,23 +351,42 @@ fn permits_of_a_removed_file_are_lost() {
     assert!(!again.is_lost().expect("a look"));
 }
 
-/// A permit that the kernel does not take back costs none of the others of its process.
+/// A permit that the kernel does not take back costs none of the others of its process. Whether anybody waits is looked at
+/// once in a tick of the clock, so the number of the call differs from run to run by one.
 #[test]
 fn a_permit_that_cannot_be_let_go_costs_no_other() {
-    let (mut errors, mut said) = (0, Vec::new());
-    for when in 9..=40 {
+    let has_failed = |when| {
         let place = Place::new("a_permit_that_cannot_be_let_go_costs_no_other");
         let (file, inject) =
             (place.file("job").display().to_string(), format!("inject=fcntl:error=EIO:when={when}"));
         let options = ["-e", "trace=fcntl", "-e", &inject, "-P", &file];
         let (mut child, _) = place.strace(&options, &["release-one-of-two", "job"]);
         let line = child.line();
-        errors += u32::from(line.starts_with("error io: cannot unlock"));
-        let has_one = line == "released" || line.starts_with("error io: cannot unlock");
+        let has_failed = line.starts_with("error io: cannot unlock");
+        let has_one = line == "released" || has_failed;
         assert!(!has_one || place.try_acquire("job").is_none(), "{when}: {line}, and nobody has a permit");
-        said.push(line);
-    }
-    assert!(errors > 0, "unlocking has never failed: {said:?}");
+        has_failed
+    };
+    assert!(
+        (0..10).any(|_| (9..=20).filter(|when| has_failed(*when)).count() > 0),
+        "unlocking has never failed"
+    );
+}
+
+/// Those who wait are woken without a write: a peer may be about to cut the file off, and a late byte would make it one of
+/// others.
+#[test]
+fn a_permit_that_comes_back_writes_nothing() {
+    let place = Place::new("a_permit_that_comes_back_writes_nothing");
+    drop(place.try_acquire("job"));
+    let (mut holder, log) = place.strace(&["-e", "trace=pwrite64"], &["actor", "job", "semaphore=1"]);
+    holder.take();
+    let mut next = waiter(&place, &["semaphore=1"]);
+    fs::write(place.file("job"), "").expect("it can be cut off");
+    holder.release();
+    assert_eq!(next.said_within(SOON).as_deref(), Some("held"));
+    let calls = fs::read_to_string(log).expect("a log");
+    assert!(!calls.contains("pwrite64("), "{calls}");
 }
 
 /// Permits have the token of the writer before them, and leave a file that is not of this crate as it is.

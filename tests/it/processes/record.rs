@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::pin::{Pin, pin};
 use std::process::Command;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use lockutils::{Config, Evidence, Holder, Locks, synchronized};
@@ -162,8 +163,36 @@ fn a_task_that_is_dropped_leaves_no_note() {
     assert!(noted > 10, "only {noted} were dropped with the lock");
 }
 
+/// A wait that was given up goes on for the next one who wants the lock, and in its name.
+#[cfg_attr(lockutils_portable, ignore = "a wait that is given up there is over, and leaves nothing to count")]
+#[test]
+fn who_takes_a_wait_up_is_named() {
+    let place = Place::new("who_takes_a_wait_up_is_named");
+    let other = place.holder("job");
+    for _ in 0..3 {
+        let given_up = annotated_wait(&place, Duration::from_millis(1)).expect_err("another has it");
+        assert!(given_up.is_timeout());
+    }
+    thread::scope(|scope| {
+        let waits = thread::Builder::new().name("the-next".into());
+        let waits =
+            waits.spawn_scoped(scope, || place.lock("job").timeout(BOUND).acquire()).expect("a thread");
+        place.has_waiters("job", 1);
+        drop(other);
+        let guard = waits.join().expect("no panic").expect("its turn");
+        let content = content(&place, "job");
+        assert!(content.contains("\nthread the-next\n") && !content.contains("function"), "{content}");
+        drop(guard);
+    });
+}
+
+#[synchronized("job", external, locks = place.locks(), timeout = limit)]
+fn annotated_wait(place: &Place, limit: Duration) -> Result<(), lockutils::Error> {
+    Ok(())
+}
+
 /// What a future has for us at once.
-fn polled<T>(future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+pub(super) fn polled<T>(future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => Some(done),
         Poll::Pending => None,

@@ -1,9 +1,10 @@
 //! Lock files that are removed, by this crate and by others.
 
 use std::fs;
+use std::thread;
 
-use lockutils::Removal;
-use lockutils_tests::{Child, Counter, Peer, Place, python};
+use lockutils::{Config, Locks, Removal};
+use lockutils_tests::{BOUND, Child, Counter, Peer, Place, python};
 
 const REMOVALS: usize = 20;
 
@@ -27,6 +28,24 @@ fn a_file_that_nobody_uses_is_removed() {
     assert_eq!(removal(&place), Removal::Removed);
     assert!(!place.file("job").exists());
     assert_eq!(fs::read_dir(place.path()).expect("a directory").count(), 0, "nothing is left");
+}
+
+/// Whoever has waited for the lock has nothing open any more but what it holds.
+#[test]
+fn a_file_that_was_waited_for_is_removed() {
+    let place = Place::new("a_file_that_was_waited_for_is_removed");
+    let next = Locks::new(Config::new().lock_path(place.path())).expect("a registry");
+    for _ in 0..300 {
+        let held = place.try_acquire("job").expect("nobody has it");
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| next.lock("job").external().timeout(BOUND).acquire().map(drop));
+            place.has_waiters("job", 1);
+            drop(held);
+            waits.join().expect("no panic").expect("its turn");
+        });
+        let removal = next.lock("job").external().remove_file().expect("no error");
+        assert!(matches!(removal, Removal::Removed), "{removal:?}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use super::super::record::{PID_MAGIC, Record, Taker};
 use super::live;
 use super::slot::Id;
 use crate::process::Identity;
+use crate::token::LARGEST;
 
 /// How much of a file is read.
 pub(super) const LONGEST: usize = 4096;
@@ -53,7 +54,7 @@ impl Card {
         let (id, token) =
             lines.nth(1)?.strip_prefix(PID_MAGIC)?.strip_prefix("id=")?.split_once(" token=")?;
         let id = Id(u128::from_str_radix(id, 16).ok()?);
-        let token = token.parse().ok()?;
+        let token = token.parse().ok().filter(|token| *token <= LARGEST)?;
         let record = Record::of_lines(token, lines).filter(|record| record.process.pid == pid)?;
         Some(Self { id, token, record })
     }

@@ -35,6 +35,11 @@ impl<'a> Place<'a> {
         Ok(Self { directory, descriptor, name })
     }
 
+    /// In the directory that was open as this when a file was put there, wherever that is by now.
+    pub(super) fn there(directory: &'a Directory, descriptor: &Arc<Handle>, name: &'a str) -> Self {
+        Self { directory, descriptor: Arc::clone(descriptor), name }
+    }
+
     fn file_name(&self, slot: Slot) -> String {
         match slot {
             Slot::Lock => self.name.to_owned(),
@@ -123,6 +128,7 @@ pub(super) struct Own<'a> {
     place: &'a Place<'a>,
     number: Number,
     file: File,
+    id: FileId,
     first: First<'a>,
     /// Where its token goes.
     token_at: u64,
@@ -143,15 +149,15 @@ impl<'a> Own<'a> {
         let (content, token_at) = card::write(number.id(), taker);
         // Other hosts see it, and it is there after a crash of this one, before it gets its name.
         let written = file.write_all_at(&content, 0).and_then(|()| file.sync_data());
+        // Before it has a name: whatever fails after that must be undone by it.
+        let id = stat::fstat(&file).map_err(|errno| Error::io_at("look at lock file", &path, errno))?.into();
         written.map_err(|error| Error::io_at("write lock file", &path, error))?;
-        Ok(Self { place, number, file, first, token_at, highest: Cell::new(0) })
+        Ok(Self { place, number, file, id, first, token_at, highest: Cell::new(0) })
     }
 
     /// Which file it is.
-    pub(super) fn file_id(&self) -> Result<FileId, Error> {
-        let stat = stat::fstat(&self.file);
-        stat.map(Into::into)
-            .map_err(|errno| Error::io_at("look at lock file", &self.place.path(Slot::Lock), errno))
+    pub(super) fn file_id(&self) -> FileId {
+        self.id
     }
 
     /// Draws the token of the holder, who is this process by now. Who takes over from it reads it when this process has
@@ -218,7 +224,10 @@ impl Names for Own<'_> {
             let name = self.place.file_name(slot);
             retried(|| fcntl::renameat(directory, second.as_str(), directory, name.as_str()))
         });
-        replaced.map_err(|errno| self.not_linked(slot, errno))
+        replaced.map_err(|errno| {
+            let _ = self.place.remove(&second);
+            self.not_linked(slot, errno)
+        })
     }
 
     fn unlink(&self, slot: Slot) -> Result<(), Error> {
