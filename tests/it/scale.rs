@@ -41,6 +41,13 @@ fn what_was_remembered_is_freed() {
     assert!(more < 4 * MIB, "thirty thousand threads left {more} bytes behind");
 }
 
+/// A word each would be 24 KiB, what is known of a wait 3 MiB.
+#[test]
+fn waits_that_were_given_up_are_freed() {
+    let more = growth("waits-given-up");
+    assert!(more < MIB, "three thousand waits left {more} bytes behind");
+}
+
 /// What is shrunk is given back, and live names stay what they are.
 #[test]
 fn shrinking_keeps_what_is_live() {

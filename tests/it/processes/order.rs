@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lockutils_tests::{Child, Place, eventually};
+use lockutils::{Config, Locks};
+use lockutils_tests::{BOUND, Child, Place, eventually};
 
 /// The ways in which a process waits.
 const WAYS: [&[&str]; 3] = [&[], &["timeout=60000"], &["async"]];
@@ -185,6 +186,37 @@ fn a_fair_reader_never_joins_past_a_writer() {
         writer.expect("held");
         writer.finish();
     }
+}
+
+/// A wait that was given up leaves its place; who takes it up has one again, which newcomers see.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there is no queue between processes there: whoever looks first comes first"
+)]
+#[test]
+fn a_wait_that_is_taken_up_again_has_a_place() {
+    let place = Place::new("a_wait_that_is_taken_up_again_has_a_place");
+    let newcomer = Locks::new(Config::new().lock_path(place.path())).expect("a registry");
+    let newcomer = newcomer.lock("job").external().read();
+    let reads = || newcomer.try_acquire().expect("no error").is_some();
+    let mut reader = place.holder_with("job", &["read"]);
+    let mut writer = place.actor("job", &["timeout=20"]);
+    writer.say("wait");
+    writer.expect("timeout");
+    assert!(reads(), "nobody waits who could be overtaken");
+    let again = thread::spawn({
+        let lock = place.lock("job").timeout(Duration::from_millis(20));
+        move || lock.acquire().map(drop)
+    });
+    assert!(again.join().expect("no panic").expect_err("another reads").is_timeout());
+    thread::scope(|scope| {
+        // It takes up the wait of the one before it.
+        let waits = scope.spawn(|| place.lock("job").timeout(BOUND).acquire().map(drop));
+        eventually("newcomers see it", || !reads());
+        reader.release();
+        waits.join().expect("no panic").expect("its turn");
+    });
+    assert!(reads());
 }
 
 /// A thread that reads already and cannot let go would wait for itself behind the writer: so it passes it.

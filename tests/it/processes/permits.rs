@@ -256,6 +256,26 @@ fn another_number_disturbs_nobody() {
     two.release();
 }
 
+/// Two who come at once with different numbers, one of them held up at any of its calls, do not both get in.
+#[test]
+fn one_of_two_numbers_gets_in() {
+    for when in 2..=5 {
+        let place = Place::new("one_of_two_numbers_gets_in");
+        drop(place.try_acquire("job"));
+        let (file, pause) =
+            (place.file("job").display().to_string(), format!("inject=fcntl:delay_enter=200000:when={when}"));
+        let (mut slow, log) =
+            place.strace(&["-e", "trace=fcntl", "-e", &pause, "-P", &file], &["actor", "job", TWO]);
+        slow.say("try");
+        let calls = || fs::read_to_string(&log).unwrap_or_default().lines().count();
+        eventually("it is on its way", || calls() + 1 >= when);
+        let mut fast = place.actor("job", &["semaphore=3"]);
+        fast.say("try");
+        let said = [slow.line(), fast.line()];
+        assert!(said.iter().filter(|line| *line == "held").count() < 2, "{when}: {said:?}");
+    }
+}
+
 /// A number that is wrong is told while one waits, too.
 #[test]
 fn another_number_is_refused_after_a_wait() {

@@ -1,6 +1,7 @@
 //! What is over leaves no memory behind: measured in a process that does nothing else.
 
 use std::ops::Range;
+use std::time::Duration;
 use std::{fs, thread};
 
 use lockutils::{Config, Lock, LockGuard, Locks};
@@ -26,6 +27,11 @@ pub(crate) fn measure(what: &str) {
         "threads-that-remember" => {
             threads_that_remember(100);
             growth(|| threads_that_remember(30_000));
+        }
+        "waits-given-up" => {
+            let locks = [(); 2].map(|()| Locks::new(Config::from_env()).expect("the test has set it"));
+            waits_given_up(&locks, 0..500);
+            growth(|| waits_given_up(&locks, 500..3_500));
         }
         _ => panic!("not known: {what}"),
     }
@@ -64,6 +70,17 @@ fn hold_a_million(locks: &Locks, round: usize) {
     assert_eq!(locks.len(), MILLION);
     assert!(name(locks, round, 4711).try_acquire().expect("busy is no error").is_none());
     drop(guards);
+}
+
+/// Waits for files that others have, until each is over; then the thread that has waited gets it for nobody.
+fn waits_given_up([here, there]: &[Locks; 2], names: Range<usize>) {
+    for number in names {
+        let [held, wanted] = [there, here].map(|locks| locks.lock(number.to_string()).external());
+        let held = held.acquire().expect("free");
+        let wait = wanted.timeout(Duration::from_micros(300)).acquire();
+        assert!(wait.expect_err("another has it").is_timeout());
+        drop(held);
+    }
 }
 
 fn threads_that_remember(threads: usize) {
