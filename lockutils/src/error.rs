@@ -115,13 +115,21 @@ pub(crate) struct Wait {
     pub(crate) holder: Option<(Option<&'static Location<'static>>, Long)>,
     /// It is the waiting thread itself that holds it.
     pub(crate) own: bool,
-    /// It was the file that others held.
-    pub(crate) external: bool,
-    /// Who has it, as far as that could be told when the wait ended.
-    pub(crate) file_holders: Option<String>,
-    /// Should that process have ended, the file stays all the same, and nobody here can tell.
-    pub(crate) may_stay: bool,
+    /// It was the file that others held: who.
+    pub(crate) file: Option<InTheWay>,
     pub(crate) others: Others,
+}
+
+/// Who kept the file, as far as that could be told when the wait ended.
+#[derive(Clone, Debug)]
+pub(crate) enum InTheWay {
+    /// Those who hold it.
+    Holders(String),
+    /// The same, where nobody can see whether they live, and the file stays if they do not.
+    Elsewhere(String),
+    /// Nobody holds it, but somebody waits who came first.
+    Queue,
+    Unknown,
 }
 
 /// What those in this process do with the lock who do not have it alone.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The number of the last row.
-const ROWS: usize = 53;
+const ROWS: usize = 54;
 
 /// A row: its number, and the names of its tests.
 struct Row<'a> {

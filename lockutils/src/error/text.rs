@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Kind, Others, Wait};
+use super::{InTheWay, Kind, Others, Wait};
 use crate::external::Mechanism;
 use crate::registry::Long;
 
@@ -124,10 +124,10 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
     write!(f, "gave up on {wait}; ")?;
     f.write_str(if wait.own {
         "it would have waited for itself: let go first"
-    } else if wait.may_stay {
+    } else if let Some(InTheWay::Elsewhere(_)) = wait.file {
         "a longer timeout may help, but nobody can see from here whether that process lives: if it has ended, remove the \
          file"
-    } else if wait.external {
+    } else if wait.file.is_some() {
         "a longer timeout may help"
     } else {
         "a longer timeout or `fair` may help"
@@ -227,11 +227,19 @@ impl fmt::Display for Wait {
                 }?;
                 place.map_or(Ok(()), |place| write!(f, ", taken at {place}"))
             }
-            None if self.external => match &self.file_holders {
-                Some(holders) => write!(f, "; its file is held by {holders}"),
-                None => f.write_str("; its file was let go a moment ago, or is held where it cannot be seen"),
+            None => match &self.file {
+                Some(InTheWay::Holders(holders) | InTheWay::Elsewhere(holders)) => {
+                    write!(f, "; its file is held by {holders}")
+                }
+                Some(InTheWay::Queue) => f.write_str(
+                    "; nobody holds its file, but one who came first has not taken it yet: if that process is stopped, it \
+                     keeps its place until it goes on or ends",
+                ),
+                Some(InTheWay::Unknown) => {
+                    f.write_str("; its file was let go a moment ago, or is held where it cannot be seen")
+                }
+                None => write!(f, "; {}", self.others),
             },
-            None => write!(f, "; {}", self.others),
         }
     }
 }

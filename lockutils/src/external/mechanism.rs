@@ -273,6 +273,16 @@ impl Directory {
         }
     }
 
+    /// Whether somebody waits for a lock file in the queue of its processes.
+    pub(crate) fn is_queued(&self, name: &str) -> Result<bool, Error> {
+        match self.open_existing(name, Purpose::Look)? {
+            Existing::Open(opened) if self.mechanism() == Mechanism::Kernel => {
+                opened.is_waited(Sharing::Alone)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Those who hold a lock file.
     pub(crate) fn holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
         if self.mechanism() == Mechanism::Pid {

@@ -1,13 +1,14 @@
 //! The steps that the verbs are made of: the in-process half first, then the file.
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::Lock;
 use crate::clock::Coarse;
-use crate::error::{Error, Kind, Others, Wait};
-use crate::external::{OuterLock, Share, Sharing, Taker};
+use crate::error::{Error, InTheWay, Kind, Others, Wait};
+use crate::external::{Directory, OuterLock, Share, Sharing, Taker};
 use crate::guard::{LockGuard, Pinned};
 use crate::holder::Holders;
 use crate::internal::wait::{Waiting, spin};
@@ -272,7 +273,6 @@ impl Lock {
 
     fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
         let file = self.file(cell).ok().flatten();
-        let holders = if of == WaitOf::File { file_holders(cell) } else { None };
         let held = cell.held().filter(|_| of == WaitOf::Process);
         Wait {
             name: cell.name().to_owned(),
@@ -280,10 +280,7 @@ impl Lock {
             waited,
             holder: held.map(|held| (held.place, held.long)),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
-            external: of == WaitOf::File,
-            may_stay: file.is_some_and(OuterLock::may_outlive_its_holder)
-                && holders.as_ref().is_some_and(Holders::are_elsewhere),
-            file_holders: holders.map(|holders| holders.to_string()),
+            file: (of == WaitOf::File).then(|| in_the_way(cell, file)),
             others: self.others(cell),
         }
     }
@@ -314,6 +311,19 @@ impl Lock {
 pub(super) fn file_holders(cell: &Cell) -> Option<Holders> {
     let directory = cell.home().directory.get()?;
     directory.holders(cell.name()).ok().and_then(Holders::new)
+}
+
+/// Who keeps others from the file.
+fn in_the_way(cell: &Cell, file: Option<&OuterLock>) -> InTheWay {
+    let is_queued = |directory: &Arc<Directory>| directory.is_queued(cell.name()).unwrap_or(false);
+    match file_holders(cell) {
+        Some(holders) if holders.are_elsewhere() && file.is_some_and(OuterLock::may_outlive_its_holder) => {
+            InTheWay::Elsewhere(holders.to_string())
+        }
+        Some(holders) => InTheWay::Holders(holders.to_string()),
+        None if cell.home().directory.get().is_some_and(is_queued) => InTheWay::Queue,
+        None => InTheWay::Unknown,
+    }
 }
 
 /// Which half was waited for.

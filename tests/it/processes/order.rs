@@ -188,6 +188,31 @@ fn a_fair_reader_never_joins_past_a_writer() {
     }
 }
 
+/// Who is stopped while it waits keeps its place: the others do not pass it, and are told why nobody has the lock.
+#[cfg_attr(
+    lockutils_portable,
+    ignore = "there is no queue between processes there: whoever looks first comes first"
+)]
+#[test]
+fn a_stopped_waiter_keeps_its_place() {
+    for way in WAYS {
+        let place = Place::new("a_stopped_waiter_keeps_its_place");
+        let mut holder = place.holder("job");
+        let mut stopped = place.waiter("job", way);
+        stopped.stop();
+        holder.release();
+        assert!(place.try_acquire("job").is_none());
+        let error = place.lock("job").timeout(Duration::from_millis(50)).acquire().expect_err("not its turn");
+        let text = "; nobody holds its file, but one who came first has not taken it yet: if that process is stopped, it keeps \
+                    its place until it goes on or ends; a longer timeout may help";
+        assert!(error.is_timeout() && error.to_string().ends_with(text), "{error}");
+        stopped.go_on();
+        stopped.expect("held");
+        stopped.release();
+        assert!(place.comes_free("job", BOUND));
+    }
+}
+
 /// A wait that was given up leaves its place; who takes it up has one again, which newcomers see.
 #[cfg_attr(
     lockutils_portable,
