@@ -80,6 +80,10 @@ impl Claims {
 /// it has another pid, but it was started when it was.
 fn is_of(writer: &Identity, pid: u32) -> bool {
     let me = Identity::current();
+    if writer.namespace == 0 && writer.boot.is_empty() {
+        // That is all that the portable path knows of itself.
+        return writer.pid == pid && writer.host == me.host;
+    }
     let is_same = if writer.namespace == me.namespace {
         writer.pid == pid && writer.is_now(Life::of(pid))
     } else {

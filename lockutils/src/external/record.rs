@@ -233,11 +233,15 @@ fn about_process() -> Cow<'static, [u8]> {
 fn about(process: &Identity) -> Vec<u8> {
     let Identity { pid, started, boot, namespace, clock, host, program } = process;
     let mut out = Cursor::new(Vec::new());
+    let boot = if boot.is_empty() { UNKNOWN } else { boot };
     let _ = writeln!(out, "pid {pid} started {started} boot {boot:.36} namespace {namespace} clock {clock}");
     line(&mut out, "host ", host, 64);
     line(&mut out, "program ", program, 40);
     out.into_inner()
 }
+
+/// A boot that could not be read, between two words that could.
+const UNKNOWN: &str = "-";
 
 /// A record of nobody.
 pub(super) fn free(token: u64) -> [u8; LENGTH] {
@@ -319,7 +323,7 @@ impl Record {
             match key {
                 "pid" => self.process.pid = value.parse().unwrap_or_default(),
                 "started" => self.process.started = value.parse().unwrap_or_default(),
-                "boot" => value.clone_into(&mut self.process.boot),
+                "boot" if value != UNKNOWN => value.clone_into(&mut self.process.boot),
                 "namespace" => self.process.namespace = value.parse().unwrap_or_default(),
                 "clock" => self.process.clock = value.parse().unwrap_or_default(),
                 _ => {}

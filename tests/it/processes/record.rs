@@ -228,6 +228,22 @@ fn an_attribute_names_its_function_and_a_task_is_called_one() {
     assert_eq!(task.evidence(), Evidence::Both);
 }
 
+/// A process of the portable path, which knows nothing of boots, starts and namespaces, is known by its number.
+#[cfg_attr(lockutils_portable, ignore = "no list of the kernel names a holder there: the record alone does")]
+#[test]
+fn a_holder_that_knows_little_of_itself_is_named() {
+    let place = Place::new("a_holder_that_knows_little_of_itself_is_named");
+    let other = place.holder("job");
+    let text = content(&place, "job");
+    let known = text.lines().nth(1).expect("the process");
+    let little =
+        format!("{:<1$}", format!("pid {} started 0 boot - namespace 0 clock 0", other.pid()), known.len());
+    fs::write(place.file("job"), text.replace(known, &little)).expect("written");
+    let seen = holder(&place, "job");
+    assert_eq!((seen.evidence(), seen.pid()), (Evidence::Both, Some(other.pid().as_raw().cast_unsigned())));
+    assert!(seen.place().is_some());
+}
+
 /// Those who share one lock of the file are known to the kernel, which names each process.
 #[cfg_attr(lockutils_portable, ignore = "no list of the kernel names a holder there: the record alone does")]
 #[test]
