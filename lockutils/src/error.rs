@@ -290,6 +290,10 @@ impl Error {
     pub fn is_unsupported(&self) -> bool {
         match &*self.0 {
             Kind::Unsupported { .. } | Kind::FileSystem { .. } => true,
+            // Those of link(2) where there are none.
+            Kind::Io { doing: LINKING, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                source.raw_os_error() == Some(nix::libc::EPERM)
+            }
             Kind::Io { source, .. } => is_unsupported(source),
             _ => false,
         }
@@ -455,6 +459,9 @@ impl From<Kind> for Error {
         Self(Box::new(kind))
     }
 }
+
+/// What a pid file is made by.
+pub(crate) const LINKING: &str = "give its name to lock file";
 
 impl Error {
     #[cold]

@@ -118,8 +118,8 @@ impl Identity {
         Self::try_settled().unwrap_or_else(|parts| PARTS.get(|| parts))
     }
 
-    /// The same, if what could be read of it will not change. `None`: there were no descriptors to read it all, and it will
-    /// be read again.
+    /// The same, if what could be read of it will not change. `None`: something could not be read this time, and it will be
+    /// read again.
     pub(crate) fn settled() -> Option<&'static Self> {
         Self::try_settled().ok()
     }
@@ -129,21 +129,22 @@ impl Identity {
         SETTLED.try_get(Self::read)
     }
 
-    /// An error: what could be read without more descriptors.
+    /// An error: what could be read this time.
     fn read() -> Result<Self, Self> {
         let pid = std::process::id();
-        let (life, boot) = (system::life(pid), system::boot());
-        let lacks_descriptors = life.as_ref().is_err_and(is_lack) || boot.as_ref().is_err_and(is_lack);
+        let (life, boot, namespace) = (system::life(pid), system::boot(), system::namespace("pid"));
+        let errors = [life.as_ref().err(), boot.as_ref().err(), namespace.as_ref().err()];
+        let may_change = errors.into_iter().flatten().any(is_passing);
         let identity = Self {
             pid,
             started: if let Ok(Life::Since(started)) = life { started } else { 0 },
             boot: boot.unwrap_or_default(),
-            namespace: system::namespace("pid").unwrap_or_default(),
+            namespace: namespace.unwrap_or_default(),
             clock: system::namespace("time").unwrap_or_default(),
             host: gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default(),
             program: program(pid),
         };
-        if lacks_descriptors { Err(identity) } else { Ok(identity) }
+        if may_change { Err(identity) } else { Ok(identity) }
     }
 
     /// Whether the process may still be there. Of those that [are elsewhere](Self::is_here) nothing can be seen, and nothing
@@ -180,10 +181,10 @@ impl Identity {
     }
 }
 
-/// Whether something failed that will not fail when there are descriptors or memory again.
-fn is_lack(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+/// Whether something could not be read that is there, for want of descriptors or for whatever reason: it may be read another
+/// time.
+fn is_passing(error: &io::Error) -> bool {
+    !matches!(error.raw_os_error().map(Errno::from_raw), None | Some(Errno::ENOENT | Errno::ENOSYS))
 }
 
 /// What can be seen of a process of this pid namespace.

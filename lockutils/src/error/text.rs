@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{InTheWay, Kind, Others, Wait};
+use super::{InTheWay, Kind, LINKING, Others, Wait};
 use crate::external::Mechanism;
 use crate::registry::Long;
 
@@ -172,9 +172,18 @@ impl fmt::Debug for Shown<'_> {
 /// What to do about an error number.
 fn hint(doing: &str, source: &io::Error) -> Option<&'static str> {
     use nix::errno::Errno;
+    if doing.starts_with("say in it which process") {
+        return Some(
+            "pid files need a /proc that can be read: mount it (proc(5)), or let this process read it",
+        );
+    }
     Some(match Errno::from_raw(source.raw_os_error()?) {
         _ if doing.starts_with("start a thread") => {
             "raise the limits of threads and of memory, or wait without a limit in a thread, which needs no other one"
+        }
+        Errno::EPERM | Errno::ENOSYS | Errno::EOPNOTSUPP if doing == LINKING => {
+            "pid files need hard links, which this file system may not have: choose another `lock_path`, or \
+             `mechanism = \"kernel\"` if the file system keeps locks"
         }
         Errno::EACCES | Errno::EPERM if doing == "make the lock directory" => {
             "choose another `lock_path`, or make the directory beforehand and give it to this user"

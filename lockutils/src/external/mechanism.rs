@@ -101,12 +101,6 @@ impl Lack {
         instead: "make it `internal`, or use one lock for each permit",
     };
 
-    #[cfg_attr(lockutils_portable, expect(dead_code, reason = "there are no pid files"))]
-    pub(super) const OF_HARD_LINKS: Self = Self {
-        what: "pid files need hard links, which this file system does not have",
-        instead: "choose another `lock_path`, or `mechanism = \"kernel\"` if the file system keeps locks",
-    };
-
     pub(super) const OF_ANY_PID_FILE: Self =
         Self { what: "the portable path has no pid files", instead: "configure `mechanism = \"kernel\"`" };
 

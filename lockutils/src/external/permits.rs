@@ -95,7 +95,7 @@ impl LockFile {
                 if !first.0.is_current()? {
                     break;
                 }
-                watched.changed().await;
+                watched.changed().await.map_err(|error| wait::no_thread(&self.path, error))?;
             }
         }
     }

@@ -29,6 +29,7 @@ use super::file::{self, FileId, Handle};
 use super::holds::Holds;
 use super::record::Taker;
 use super::remove::Removal;
+use super::wait::no_thread;
 use super::watch::{Signs, Watched};
 use crate::error::{Error, Kind};
 use crate::holder::{Evidence, Holder};
@@ -175,7 +176,7 @@ impl PidLock {
             if self.try_acquire(taker)? {
                 return Ok(());
             }
-            watched.changed().await;
+            watched.changed().await.map_err(|error| no_thread(&self.path, error))?;
             // There may be another file by now. If not, it is the same watch, and what is known of its signs stays.
             watched = Watched::new(&self.path, Signs::Removal)?;
         }

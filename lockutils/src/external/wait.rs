@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -49,17 +50,16 @@ pub(super) async fn run(
         let errand = Errand::new(lock, want, draft);
         match pool().send(Arc::clone(&errand)) {
             Ok(true) => errand,
-            Ok(false) => {
-                tick().await;
-                return Ok(None);
-            }
-            Err(error) => {
-                let doing = "start a thread that waits for lock file";
-                return Err(Error::io_at(doing, lock.path(), error));
-            }
+            Ok(false) => return tick().await.map(|()| None).map_err(|error| no_thread(lock.path(), error)),
+            Err(error) => return Err(no_thread(lock.path(), error)),
         }
     };
     Awaited { errand: Some(errand) }.await
+}
+
+/// There is no thread to be had for a wait that needs one.
+pub(super) fn no_thread(path: &Path, error: io::Error) -> Error {
+    Error::io_at("start a thread that waits for lock file", path, error)
 }
 
 /// One wait for one file, carried out by a thread.
@@ -405,14 +405,15 @@ impl Pool {
         }
     }
 
-    /// Wakes `waker` at the next tick.
-    fn tick(&'static self, waker: Waker) {
+    /// Wakes `waker` at the next tick, if there is a thread for that.
+    fn tick(&'static self, waker: Waker) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.ticked.push(waker);
         if !state.ticking {
-            // Without a thread the wait goes on with its own limit only; the next one tries again.
-            state.ticking = start("lockutils-tick", move || self.keep_ticking()).is_ok();
+            start("lockutils-tick", move || self.keep_ticking())?;
+            state.ticking = true;
         }
+        state.ticked.push(waker);
+        Ok(())
     }
 
     fn keep_ticking(&self) {
@@ -435,19 +436,24 @@ impl Pool {
 #[cfg(not(feature = "async"))]
 pub(crate) async fn tick_until(end: std::time::Instant) {
     while std::time::Instant::now() < end {
-        tick().await;
+        if tick().await.is_err() {
+            // What is waited for goes on without a limit.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
 /// Ready at the next tick.
-pub(super) async fn tick() {
+pub(super) async fn tick() -> io::Result<()> {
     let mut asked = false;
     poll_fn(|context| {
         if std::mem::replace(&mut asked, true) {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
-        pool().tick(context.waker().clone());
-        Poll::Pending
+        match pool().tick(context.waker().clone()) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
     })
-    .await;
+    .await
 }

@@ -135,7 +135,11 @@ impl Watched {
     }
 
     /// Ready when there is a reason to look at the file again.
-    pub(super) async fn changed(&self) {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be watched, and there is no thread either that would wake this wait from time to time.
+    pub(super) async fn changed(&self) -> io::Result<()> {
         let Some((watcher, descriptor)) = self.here() else { return tick().await };
         poll_fn(|context| {
             // Code of the user, so not under the lock.
@@ -154,6 +158,7 @@ impl Watched {
             Poll::Pending
         })
         .await;
+        Ok(())
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! The helper program answers its own calls in the kernel's place, one at a time; all others are real.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use nix::libc;
 const SOON: Duration = Duration::from_secs(5);
 /// How many refusals there are at least.
 const LEAST: usize = 5000;
+const LEAST_BY_PID: usize = 6000;
 /// How many processes take locks at once.
 const HELPERS: usize = 2;
 
@@ -38,8 +41,10 @@ enum Before {
     Nothing,
     /// A lock file without content.
     Empty,
-    /// A lock file that was used.
+    /// A lock file that was used, or the place where one was.
     Used,
+    /// The pid file of a process that has ended.
+    Dead,
 }
 
 /// A way to take a lock.
@@ -49,11 +54,13 @@ struct Way {
     words: &'static [&'static str],
     before: Before,
     rival: Rival,
+    /// By pid files.
+    by_pid: bool,
 }
 
 impl Way {
     const fn alone(verb: &'static str, words: &'static [&'static str]) -> Self {
-        Self { verb, words, before: Before::Used, rival: Rival::Nobody }
+        Self { verb, words, before: Before::Used, rival: Rival::Nobody, by_pid: false }
     }
 
     const fn with(before: Before, verb: &'static str, words: &'static [&'static str]) -> Self {
@@ -62,6 +69,10 @@ impl Way {
 
     const fn after(rival: Rival, verb: &'static str, words: &'static [&'static str]) -> Self {
         Self { rival, ..Self::alone(verb, words) }
+    }
+
+    const fn by_pid(self) -> Self {
+        Self { by_pid: true, ..self }
     }
 
     fn is_read(&self) -> bool {
@@ -93,6 +104,18 @@ const WAYS: [Way; 17] = [
     Way::after(Rival::LetsGo, "wait", &["semaphore=1"]),
     Way::alone("remove", &[]),
     Way::alone("clean", &[]),
+];
+
+const PID_WAYS: [Way; 9] = [
+    Way::with(Before::Nothing, "first", &[]).by_pid(),
+    Way::alone("wait", &[]).by_pid(),
+    Way::with(Before::Dead, "wait", &[]).by_pid(),
+    Way::with(Before::Dead, "try", &[]).by_pid(),
+    Way::after(Rival::Stays, "try", &[]).by_pid(),
+    Way::after(Rival::LetsGo, "wait", &[]).by_pid(),
+    Way::after(Rival::LetsGo, "wait", &["async"]).by_pid(),
+    Way::after(Rival::Stays, "wait", &["timeout=5"]).by_pid(),
+    Way::with(Before::Dead, "remove", &[]).by_pid(),
 ];
 
 /// What is refused: a call, by its number, and perhaps all that follow.
@@ -147,7 +170,7 @@ fn others(call: &str) -> &'static [Errno] {
         "linkat" => {
             &[EBADF, EDQUOT, EEXIST, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EROFS, EXDEV]
         }
-        "renameat2" => &[
+        "renameat" | "renameat2" => &[
             EBADF,
             EBUSY,
             EDQUOT,
@@ -167,6 +190,7 @@ fn others(call: &str) -> &'static [Errno] {
             &[EBADF, EINTR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EOVERFLOW]
         }
         "fstat" | "statfs" | "fstatfs" => &[EBADF, EINTR, EOVERFLOW],
+        "fdatasync" => &[EBADF, EDQUOT, EINTR, ENOSPC, EROFS],
         "getdents64" => &[EBADF, EINTR, ENOENT, ENOTDIR],
         "flock" => &[EBADF, EDEADLK, EINTR, ENOLCK, EAGAIN],
         "fcntl" => &[EAGAIN, EBADF, EBUSY, EDEADLK, EINTR, EMFILE, ENOLCK, EOVERFLOW],
@@ -290,7 +314,7 @@ struct Seen {
 
 impl<'a> Run<'a> {
     fn new(helper: &'a mut Helper, way: &'a Way, refusal: Option<&'a Refusal>) -> Self {
-        let place = Place::new("refusals");
+        let place = if way.by_pid { Place::of_pid_files("refusals") } else { Place::new("refusals") };
         let directory = match way.before {
             Before::Nothing => place.file("locks"),
             _ => place.path().to_owned(),
@@ -300,6 +324,7 @@ impl<'a> Run<'a> {
             Before::Nothing => {}
             Before::Empty => fs::write(place.file("job"), "").expect("a file"),
             Before::Used => drop(lock.acquire().expect("the lock")),
+            Before::Dead => fs::write(place.file("job"), dead()).expect("a file"),
         }
         let plan = refusal.map_or_else(|| "none 1 0".into(), Refusal::plan);
         let words = [&[&*directory.to_string_lossy(), &*plan, way.verb], way.words].concat().join(" ");
@@ -379,13 +404,22 @@ impl<'a> Run<'a> {
         !kinds.is_empty() && text.contains(&place) && text.contains("; ")
     }
 
-    /// It excludes others as long as it says that it has the lock, and not any more.
+    /// It excludes others as long as it says that it has the lock, and not any more. A pid file that it cannot remove keeps
+    /// others out until it takes it again.
     fn is_let_go(&mut self, said: &str) {
         if said == "held" {
             self.is_held();
             let said = self.helper.ask("release");
             let told = said.starts_with("error ") && self.refusal.is_some() && self.is_told_well(&said);
             assert!(said == "released" || told, "{self}: {said}");
+            if told && self.way.by_pid {
+                assert_eq!(self.helper.ask("again"), "held", "{self}");
+                assert_eq!(self.helper.ask("release"), "released", "{self}");
+            }
+        }
+        if self.way.by_pid && self.way.removes() && said.starts_with("error ") {
+            // It is tried again first.
+            return;
         }
         let free = self.lock().timeout(SOON).acquire();
         free.unwrap_or_else(|error| panic!("{self}: {said}, and then: {error}")).release().expect("no error");
@@ -399,6 +433,9 @@ impl<'a> Run<'a> {
         let lock = self.lock();
         let tried = lock.try_acquire().expect("it can be tried");
         assert!(tried.is_none(), "{self}: another has it too");
+        if self.way.by_pid {
+            return;
+        }
         let reads = lock.clone().read().try_acquire().expect("it can be tried").is_some();
         assert_eq!(reads, self.way.is_read(), "{self}: another reads");
         let file = fs::File::options().read(true).write(true).open(self.file());
@@ -411,12 +448,20 @@ impl<'a> Run<'a> {
 
     /// The same process gets it, and it excludes.
     fn can_be_used_again(&mut self) {
+        if self.has_no_proc() {
+            return;
+        }
         if self.way.removes() {
             let said = self.helper.ask("again");
             assert!(!said.starts_with("error") && !said.starts_with("panicked"), "{self}: again: {said}");
             let left = fs::read_dir(&self.directory).expect("a directory").flatten();
-            let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
-            assert!(left == ["other"], "{self}: {said}, and there is {left:?}");
+            // What it could not give up, beside the lock, keeps nobody out, and goes with the next `clean`.
+            let is_claim = |name: &OsString| name.to_string_lossy().starts_with(".lockutils-pid-");
+            let is_kept = self.refusal.is_some_and(|refusal| refusal.call == "unlinkat");
+            let left = left.map(|entry| entry.file_name());
+            let left: Vec<_> = left.filter(|name| !is_kept || !is_claim(name)).collect();
+            let expected: &[&str] = if self.way.by_pid { &[] } else { &["other"] };
+            assert!(left == expected, "{self}: {said}, and there is {left:?}");
             return;
         }
         eventually(&format!("{self}: it gets the lock"), || {
@@ -428,6 +473,15 @@ impl<'a> Run<'a> {
         self.is_held();
         assert_eq!(self.helper.ask("release"), "released", "{self}");
         drop(self.lock().timeout(SOON).acquire().expect("it is free"));
+    }
+
+    /// A process that finds no `/proc` when it looks first has none.
+    fn has_no_proc(&self) -> bool {
+        let is_none = self.refusal.is_some_and(|Refusal { call, errno, .. }| {
+            let reads = ["openat", "statx", "read", "readlink"];
+            reads.contains(&&**call) && [Errno::ENOENT, Errno::ENOSYS].contains(errno)
+        });
+        self.way.by_pid && self.way.verb == "first" && is_none
     }
 
     /// All that it has opened is closed, but for the directory and what it watches with. Says how many others there
@@ -464,7 +518,7 @@ impl Open {
 
 impl std::fmt::Display for Run<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Way { verb, words, before, rival } = self.way;
+        let Way { verb, words, before, rival, .. } = self.way;
         write!(f, "{verb} {words:?}, before: {before:?}, rival: {rival:?}")?;
         let Some(Refusal { call, number, and_on, errno }) = self.refusal else { return Ok(()) };
         write!(f, ", {call} {number}{} says {errno:?}", if *and_on { " and on" } else { "" })
@@ -491,13 +545,32 @@ fn has_record_lock(file: &fs::File) -> bool {
     i32::from(probe.l_type) != libc::F_UNLCK
 }
 
+/// What a killed holder has left.
+fn dead() -> &'static str {
+    static DEAD: OnceLock<String> = OnceLock::new();
+    DEAD.get_or_init(|| {
+        let place = Place::of_pid_files("refusals");
+        place.holder("job").kill();
+        fs::read_to_string(place.file("job")).expect("text")
+    })
+}
+
 /// Every call of every way to take a lock and to let it go is refused with every error, once or from then on: nobody is
 /// told of a lock that excludes nobody, and nothing is left behind.
 #[test]
 fn every_call_is_refused_with_every_error() {
-    let (place, started) = (Place::new("refusals"), Instant::now());
+    refuse(&WAYS, Place::new, LEAST);
+}
+
+#[test]
+fn every_call_for_a_pid_file_is_refused_with_every_error() {
+    refuse(&PID_WAYS, Place::of_pid_files, LEAST_BY_PID);
+}
+
+fn refuse(ways: &[Way], place: fn(&str) -> Place, least: usize) {
+    let (place, started) = (place("refusals"), Instant::now());
     let mut helper = Helper::new(&place);
-    let plans: Vec<_> = WAYS.iter().flat_map(|way| plans(&mut helper, way)).collect();
+    let plans: Vec<_> = ways.iter().flat_map(|way| plans(&mut helper, way)).collect();
     let (next, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         let mut helper = Helper::new(&place);
@@ -515,7 +588,7 @@ fn every_call_is_refused_with_every_error() {
     });
     let refused = refused.into_inner();
     println!("{refused} refusals in {:?}", started.elapsed());
-    assert!(refused >= LEAST, "only {refused} refusals");
+    assert!(refused >= least, "only {refused} refusals");
 }
 
 /// What is to be refused to this way, and how many descriptors are open at its end if nothing is.
@@ -523,5 +596,9 @@ fn plans<'a>(helper: &mut Helper, way: &'a Way) -> Vec<(&'a Way, usize, Refusal)
     let seen = Run::new(helper, way, None).carry_out();
     assert!(seen.calls.len() > 5, "{way:?}: {:?}", seen.calls);
     println!("{} {:?}: {}", way.verb, way.words, seen.calls.join(" "));
-    Refusal::all(&seen.calls).into_iter().map(|refusal| (way, seen.open, refusal)).collect()
+    let refusals = Refusal::all(&seen.calls).into_iter();
+    // What says that a pid file has gone, which is there, has it stay for ever.
+    let is_a_lie =
+        |refusal: &Refusal| way.by_pid && refusal.call == "unlinkat" && refusal.errno == Errno::ENOENT;
+    refusals.filter(|refusal| !is_a_lie(refusal)).map(|refusal| (way, seen.open, refusal)).collect()
 }

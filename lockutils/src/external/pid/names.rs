@@ -14,12 +14,12 @@ use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
 use super::super::Directory;
 use super::super::file::{self, FileId, Handle, Purpose, Unopened, retried};
-use super::super::mechanism::{Lack, Mechanism};
+use super::super::mechanism::Mechanism;
 use super::super::record::{self, Taker};
 use super::card::{self, Card, LONGEST};
 use super::live::Number;
 use super::slot::{Id, Names, Occupant, Slot};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, LINKING};
 use crate::token;
 
 /// A directory, and the name of a lock in it.
@@ -183,11 +183,7 @@ impl<'a> Own<'a> {
     }
 
     fn not_linked(&self, slot: Slot, errno: Errno) -> Error {
-        match errno {
-            // Those of link(2) where there are none.
-            Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS => Lack::OF_HARD_LINKS.error(self.place.name),
-            errno => Error::io_at("give its name to lock file", &self.place.path(slot), errno),
-        }
+        Error::io_at(LINKING, &self.place.path(slot), errno)
     }
 }
 

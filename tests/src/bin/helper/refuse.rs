@@ -27,7 +27,7 @@ use crate::say;
 
 /// The calls that may be refused: those on files and directories, those of who watches them, and those that start
 /// a thread.
-const CALLS: [(&str, c_long); 36] = [
+const CALLS: [(&str, c_long); 38] = [
     ("openat", libc::SYS_openat),
     ("close", libc::SYS_close),
     ("mkdir", libc::SYS_mkdir),
@@ -42,6 +42,7 @@ const CALLS: [(&str, c_long); 36] = [
     ("fchmod", libc::SYS_fchmod),
     ("fchmodat", libc::SYS_fchmodat),
     ("linkat", libc::SYS_linkat),
+    ("renameat", libc::SYS_renameat),
     ("renameat2", libc::SYS_renameat2),
     ("unlinkat", libc::SYS_unlinkat),
     ("getdents64", libc::SYS_getdents64),
@@ -53,6 +54,7 @@ const CALLS: [(&str, c_long); 36] = [
     ("pwrite64", libc::SYS_pwrite64),
     ("read", libc::SYS_read),
     ("write", libc::SYS_write),
+    ("fdatasync", libc::SYS_fdatasync),
     ("inotify_init1", libc::SYS_inotify_init1),
     ("inotify_add_watch", libc::SYS_inotify_add_watch),
     ("inotify_rm_watch", libc::SYS_inotify_rm_watch),

@@ -69,6 +69,7 @@ pub(crate) fn kinds(error: &Error) -> String {
         ("deadlock", error.is_would_deadlock()),
         ("mismatch", error.is_mismatch()),
         ("io", error.is_io()),
+        ("lost", error.is_lost()),
     ];
     let kinds: Vec<&str> = kinds.iter().filter(|(_, is)| *is).map(|(kind, _)| *kind).collect();
     kinds.join(" ")
