@@ -325,6 +325,7 @@ fn code_comes_before_the_environment() {
 }
 
 /// Whoever takes the directory of the environment uses it as all others do.
+#[cfg_attr(lockutils_portable, ignore = "there are no pid files there")]
 #[test]
 fn the_mechanism_comes_with_the_directory() {
     let here = directory();

@@ -118,10 +118,10 @@ impl Mechanism {
     pub(crate) fn check(self, share: Share, name: &str) -> Result<(), Error> {
         let lack = match (self, share) {
             (Self::Pid, _) if cfg!(lockutils_portable) => Lack::OF_ANY_PID_FILE,
+            (Self::Kernel, Share::Permit(permits)) if permits > MOST_PERMITS => Lack::OF_SO_MANY_PERMITS,
             (Self::Kernel, Share::Permit(_)) if cfg!(lockutils_portable) => Lack::OF_PERMITS,
             (Self::Pid, Share::Lock(Sharing::Shared)) => Lack::of_pid_files("pid files have no read locks"),
             (Self::Pid, Share::Permit(_)) => Lack::of_pid_files("pid files have no semaphores"),
-            (Self::Kernel, Share::Permit(permits)) if permits > MOST_PERMITS => Lack::OF_SO_MANY_PERMITS,
             (_, Share::Lock(_)) | (Self::Kernel, Share::Permit(_)) => return Ok(()),
         };
         Err(lack.error(name))
