@@ -173,7 +173,7 @@ impl Child {
         self.ends();
     }
 
-    /// Stops it, and returns when it has stopped.
+    /// Stops it, and returns when all its threads have stopped.
     ///
     /// # Panics
     ///
@@ -181,8 +181,12 @@ impl Child {
     #[track_caller]
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
-        let process = format!("/proc/{}", self.pid());
-        eventually("the process stops", || state(&process) == Some('T'));
+        eventually("the process stops", || self.threads_are('T'));
+    }
+
+    fn threads_are(&self, what: char) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
+        tasks.is_ok_and(|tasks| tasks.flatten().all(|task| state(task.path()) == Some(what)))
     }
 
     /// Whether it has several threads, and all of them sleep: those who wait for it and for a file do.

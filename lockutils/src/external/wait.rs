@@ -242,8 +242,10 @@ impl Errand {
                 true
             });
         }
-        let file = self.ahead.lock().as_mut().and_then(|(_, file)| file.take());
-        drop(file);
+        // Under the lock: who has taken over finds nothing open but what it holds.
+        if let Some((_, file)) = &mut *self.ahead.lock() {
+            *file = None;
+        }
     }
 
     /// One step of the thread, unless somebody has taken over, who waits for the end of this step.

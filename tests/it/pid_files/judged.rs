@@ -108,7 +108,7 @@ fn what_names_no_holder_is_an_error() {
 fn who_takes_over_is_named_meanwhile() {
     let place = Place::of_pid_files("who_takes_over_is_named_meanwhile");
     let dead = left(&place);
-    let pause = ["-e", "trace=renameat", "-e", "inject=renameat:delay_enter=1000000:when=1"];
+    let pause = ["-e", "trace=renameat", "-e", "inject=renameat:delay_enter=2000000:when=1"];
     let (mut taker, _) = place.strace(&pause, &["actor", "job"]);
     taker.say("try");
     eventually("it has claimed the file", || place.lock("job").is_locked().expect("no error"));
