@@ -102,7 +102,7 @@ struct Looked {
 }
 
 impl Looked {
-    /// Whether the path has been looked at since not much more time has passed than a thread may be kept from the processor.
+    /// Whether no more time has passed since the look at the path than a thread may be kept from the processor.
     fn is_fresh(&self) -> bool {
         self.current_at.is_known() && self.current_at.elapsed() < FRESH
     }

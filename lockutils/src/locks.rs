@@ -129,8 +129,8 @@ pub fn locks() -> &'static Locks {
 /// late and follow it.
 ///
 /// A directory that `config` does not set is taken from the environment (`LOCKUTILS_LOCK_PATH`, else
-/// `OSLO_LOCK_PATH`), together with the mechanism that is used there (`LOCKUTILS_MECHANISM`). Without this call, the process takes its configuration
-/// [from the environment](Config::from_env) when it first needs it.
+/// `OSLO_LOCK_PATH`), together with the mechanism that is used there (`LOCKUTILS_MECHANISM`). Without this call, the
+/// process takes its configuration [from the environment](Config::from_env) when it first needs it.
 ///
 /// # Errors
 ///

@@ -12,7 +12,7 @@
 //!
 //! The kernel can wait for one byte and not for any of several. So those who want a permit stand in the
 //! [queue](super::queue) like all others, and wait there in the kernel until they are the first and nobody has the
-//! lock; and the first one [watches](super::watch) the file: who lets a permit go writes one byte, and the
+//! lock; and the first one [watches](super::watch) the file: who lets a permit go sets its times, and the
 //! kernel tells when somebody closes the file or dies.
 
 use std::fs::File;
