@@ -214,11 +214,6 @@ impl OuterLock {
         }
     }
 
-    /// Whether it may stay held after the end of its holder, where nobody sees that.
-    pub(crate) fn may_outlive_its_holder(&self) -> bool {
-        matches!(self, Self::Pid(_))
-    }
-
     /// Whether this process holds it.
     pub(crate) fn is_held(&self) -> bool {
         match self {

@@ -1,14 +1,13 @@
 //! The steps that the verbs are made of: the in-process half first, then the file.
 
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::Lock;
 use crate::clock::Coarse;
 use crate::error::{Error, InTheWay, Kind, Others, Wait};
-use crate::external::{Directory, OuterLock, Share, Sharing, Taker};
+use crate::external::{Mechanism, OuterLock, Share, Sharing, Taker};
 use crate::guard::{LockGuard, Pinned};
 use crate::holder::Holders;
 use crate::internal::wait::{Waiting, spin};
@@ -280,7 +279,7 @@ impl Lock {
             waited,
             holder: held.map(|held| (held.place, held.long)),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
-            file: (of == WaitOf::File).then(|| in_the_way(cell, file)),
+            file: (of == WaitOf::File).then(|| in_the_way(cell)),
             others: self.others(cell),
         }
     }
@@ -314,14 +313,15 @@ pub(super) fn file_holders(cell: &Cell) -> Option<Holders> {
 }
 
 /// Who keeps others from the file.
-fn in_the_way(cell: &Cell, file: Option<&OuterLock>) -> InTheWay {
-    let is_queued = |directory: &Arc<Directory>| directory.is_queued(cell.name()).unwrap_or(false);
+fn in_the_way(cell: &Cell) -> InTheWay {
+    let Some(directory) = cell.home().directory.get() else { return InTheWay::Unknown };
     match file_holders(cell) {
-        Some(holders) if holders.are_elsewhere() && file.is_some_and(OuterLock::may_outlive_its_holder) => {
+        // Their file stays when they have ended.
+        Some(holders) if holders.are_elsewhere() && directory.mechanism() == Mechanism::Pid => {
             InTheWay::Elsewhere(holders.to_string())
         }
         Some(holders) => InTheWay::Holders(holders.to_string()),
-        None if cell.home().directory.get().is_some_and(is_queued) => InTheWay::Queue,
+        None if directory.is_queued(cell.name()).unwrap_or(false) => InTheWay::Queue,
         None => InTheWay::Unknown,
     }
 }

@@ -126,7 +126,6 @@ impl Lock {
         let Some(directory) = cell.home().directory.get() else {
             return Err(Kind::NoLockPath { name: cell.name().to_owned() }.into());
         };
-        directory.mechanism().check(self.share(), cell.name())?;
         let made = || OuterLock::new(directory, cell.name()).map(Box::new);
         cell.file().get_or_try_init(made).map(|file| Some(&**file))
     }
