@@ -26,6 +26,7 @@ mod flock;
 mod holder;
 mod holds;
 mod mechanism;
+mod opening;
 #[cfg_attr(lockutils_portable, path = "external/portable/permits.rs")]
 mod permits;
 #[cfg_attr(lockutils_portable, path = "external/portable/pid.rs")]

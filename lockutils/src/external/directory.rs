@@ -13,8 +13,9 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 use parking_lot::Mutex;
 
-use super::file::{self, FileId, Handle, Purpose, Step, Unopened, Want};
+use super::file::{self, FileId, Handle, Step, Want};
 use super::filesystem::{self, Rules};
+use super::opening::{Purpose, Unopened};
 use super::queue;
 #[cfg(not(lockutils_portable))]
 use super::range::{self, Range};

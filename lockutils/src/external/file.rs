@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
 use nix::errno::Errno;
-use nix::fcntl::{self, AtFlags, FcntlArg, OFlag};
+use nix::fcntl::{self, AtFlags, OFlag};
 use nix::libc;
 use nix::sys::stat::{self, FchmodatFlags, FileStat, Mode as Permissions, SFlag};
 use nix::sys::statfs::fstatfs;
@@ -22,6 +22,7 @@ use nix::unistd::{linkat, mkdir};
 
 use super::Sharing;
 use super::flock;
+use super::opening::{Purpose, Unopened, above_stdio};
 use super::queue::{self, Place};
 use super::range::{self, Range};
 
@@ -53,15 +54,6 @@ impl FileId {
     }
 }
 
-/// Why a file could not be opened.
-pub(super) enum Unopened {
-    /// It is not a regular file, but this.
-    NotAFile(&'static str),
-    /// Somebody has a lease on it for a moment, and the caller did not want to wait.
-    Leased,
-    Failed(Errno),
-}
-
 /// What opening without `O_CREAT` and with it have in common. A FIFO or a terminal must not hold us up.
 const FLAGS: OFlag = OFlag::O_RDWR.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW).union(OFlag::O_NOCTTY);
 
@@ -78,12 +70,12 @@ pub(super) fn open(
         match retried(|| fcntl::openat(directory, name, flags, Permissions::empty())) {
             Ok(descriptor) => return checked(descriptor),
             Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(refusal(errno)),
+            Err(errno) => return Err(errno.into()),
         }
         match make(directory, name, Permissions::from_bits_truncate(mode)) {
             // It is there now, made by us or by somebody else. Opened by its name, it has one in /proc too.
             Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(refusal(errno)),
+            Err(errno) => return Err(errno.into()),
         }
     }
 }
@@ -112,14 +104,6 @@ pub(super) fn make_named(directory: &Handle, name: &str, permissions: Permission
     Ok(File::from(descriptor))
 }
 
-/// What a file that is there is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Lock,
-    /// For which less is asked of its mode.
-    Look,
-}
-
 /// Opens the lock file `name` in `directory` if there is one.
 pub(super) fn open_existing(
     directory: &Handle,
@@ -131,7 +115,7 @@ pub(super) fn open_existing(
         Purpose::Look => FLAGS.difference(OFlag::O_RDWR) | OFlag::O_RDONLY,
     };
     let opened = retried(|| fcntl::openat(directory, name, flags | OFlag::O_NONBLOCK, Permissions::empty()));
-    opened.map_err(refusal).and_then(checked)
+    opened.map_err(Unopened::from).and_then(checked)
 }
 
 /// Reads from the beginning of the file. Says how much there was.
@@ -149,16 +133,6 @@ pub(super) fn touch(file: &File) -> nix::Result<()> {
     stat::futimens(file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)
 }
 
-fn refusal(errno: Errno) -> Unopened {
-    match errno {
-        Errno::ELOOP => Unopened::NotAFile("a symbolic link"),
-        Errno::EISDIR => Unopened::NotAFile("a directory"),
-        Errno::ENXIO => Unopened::NotAFile("a socket or a device"),
-        Errno::EAGAIN => Unopened::Leased,
-        errno => Unopened::Failed(errno),
-    }
-}
-
 /// Regular files only, and never on the descriptors of standard input, output and error.
 fn checked(descriptor: OwnedFd) -> Result<(File, FileId), Unopened> {
     let descriptor = above_stdio(descriptor).map_err(Unopened::Failed)?;
@@ -172,17 +146,6 @@ fn checked(descriptor: OwnedFd) -> Result<(File, FileId), Unopened> {
         SFlag::S_IFDIR => "a directory",
         _ => "a device",
     }))
-}
-
-/// A daemon may have closed the first three; a library that prints to "standard error" must not meet a lock
-/// file.
-pub(super) fn above_stdio(descriptor: OwnedFd) -> nix::Result<OwnedFd> {
-    if descriptor.as_raw_fd() > 2 {
-        return Ok(descriptor);
-    }
-    let high = fcntl::fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(3))?;
-    // SAFETY: the kernel has just made the descriptor `high`, and nobody else knows it.
-    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(high) })
 }
 
 /// Which file stands at `path` now, and how many names it has; `None` if there is none.

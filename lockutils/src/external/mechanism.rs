@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::Existing;
-use super::file::Purpose;
+use super::opening::Purpose;
 use super::pid::PidLock;
 use super::remove::Removal;
 use super::{Directory, LockFile, MOST_PERMITS, Share, Sharing, Taker};

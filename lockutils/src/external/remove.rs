@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::directory::Existing;
-use super::file::Purpose;
+use super::opening::Purpose;
 use super::{Directory, LockFile, Mechanism, Sharing};
 use crate::error::Error;
 use crate::name::RESERVED;

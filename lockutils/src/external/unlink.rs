@@ -21,7 +21,7 @@ use nix::libc;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::directory::Existing;
-use super::file::Purpose;
+use super::opening::Purpose;
 use super::remove::{Removal, aside};
 use super::{Directory, Opened, Sharing};
 use crate::error::Error;

@@ -22,7 +22,7 @@ use nix::sys::time::TimeSpec;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use super::file::above_stdio;
+use super::opening::above_stdio;
 use super::thread::{start, wake};
 use super::wait::tick;
 use crate::error::Error;

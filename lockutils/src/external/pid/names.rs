@@ -13,8 +13,9 @@ use nix::sys::stat::{self, Mode as Permissions};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
 use super::super::Directory;
-use super::super::file::{self, FileId, Handle, Purpose, Unopened, retried};
+use super::super::file::{self, FileId, Handle, retried};
 use super::super::mechanism::Mechanism;
+use super::super::opening::{Purpose, Unopened};
 use super::super::record::{self, Taker};
 use super::card::{self, Card, LONGEST};
 use super::live::Number;

@@ -12,7 +12,6 @@
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, DirBuilder, File, FileType, OpenOptions, Permissions};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{
     DirBuilderExt, FileExt as _, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt,
@@ -22,12 +21,12 @@ use std::thread;
 use std::time::UNIX_EPOCH;
 
 use nix::errno::Errno;
-use nix::fcntl::{self, FcntlArg};
 use nix::libc;
 
 use super::Sharing;
 use super::backoff::Backoff;
 use super::flock;
+use super::opening::{Purpose, Unopened, above_stdio};
 use super::record;
 use super::remove::aside;
 
@@ -60,23 +59,6 @@ impl FileId {
     pub(crate) fn is_missing(path: &Path) -> bool {
         path.metadata().is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT))
     }
-}
-
-/// Why a file could not be opened.
-pub(super) enum Unopened {
-    /// It is not a regular file, but this.
-    NotAFile(&'static str),
-    /// Somebody has a lease on it for a moment, and the caller did not want to wait.
-    Leased,
-    Failed(Errno),
-}
-
-/// What a file that is there is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Lock,
-    /// For which less is asked of its mode.
-    Look,
 }
 
 /// What is waited for.
@@ -158,12 +140,9 @@ fn options(purpose: Purpose, waits: bool) -> OpenOptions {
 
 fn refusal(error: &io::Error) -> Unopened {
     match errno(error) {
-        // The second one is FreeBSD's.
-        Errno::ELOOP | Errno::EMLINK => Unopened::NotAFile("a symbolic link"),
-        Errno::EISDIR => Unopened::NotAFile("a directory"),
-        Errno::ENXIO => Unopened::NotAFile("a socket or a device"),
-        Errno::EAGAIN => Unopened::Leased,
-        errno => Unopened::Failed(errno),
+        // FreeBSD's.
+        Errno::EMLINK => Errno::ELOOP.into(),
+        errno => errno.into(),
     }
 }
 
@@ -174,7 +153,7 @@ fn errno(error: &io::Error) -> Errno {
 /// Regular files only, and never on the descriptors of standard input, output and error.
 fn checked(file: File) -> Result<(File, FileId), Unopened> {
     let failed = |error: &io::Error| Unopened::Failed(errno(error));
-    let file = above_stdio(file).map_err(Unopened::Failed)?;
+    let file = File::from(above_stdio(file.into()).map_err(Unopened::Failed)?);
     let data = file.metadata().map_err(|error| failed(&error))?;
     if data.is_file() { Ok((file, data.into())) } else { Err(Unopened::NotAFile(kind(data.file_type()))) }
 }
@@ -187,17 +166,6 @@ fn kind(kind: FileType) -> &'static str {
     } else {
         "a device"
     }
-}
-
-/// A daemon may have closed the first three; a library that prints to "standard error" must not meet a lock
-/// file.
-fn above_stdio(file: File) -> nix::Result<File> {
-    if file.as_raw_fd() > 2 {
-        return Ok(file);
-    }
-    let high = fcntl::fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(3))?;
-    // SAFETY: the system has just made the descriptor `high`, and nobody else knows it.
-    Ok(unsafe { File::from_raw_fd(high) })
 }
 
 /// Which file stands at `path` now, and how many names it has; `None` if there is none.

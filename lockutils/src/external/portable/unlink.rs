@@ -16,7 +16,8 @@ use std::io;
 use std::path::Path;
 
 use super::directory::Existing;
-use super::file::{FileId, Purpose};
+use super::file::FileId;
+use super::opening::Purpose;
 use super::remove::{Removal, aside};
 use super::{Directory, Opened, Sharing};
 use crate::error::Error;
