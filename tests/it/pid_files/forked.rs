@@ -5,21 +5,13 @@ use std::time::Duration;
 
 use lockutils_tests::Place;
 
-use crate::processes::fork::fork_races;
+use crate::processes::fork::{fork_races, stays_the_parents};
 
 /// A child that was forked has a copy of the guard, which takes nothing away.
 #[test]
 fn a_child_lets_nothing_go() {
     for helper in ["fork-drop", "fork-exit", "fork-downgrade"] {
-        let place = Place::of_pid_files("a_child_lets_nothing_go");
-        let mut parent = place.helper(&[helper, "job"]);
-        if helper == "fork-drop" {
-            parent.expect("busy");
-        }
-        parent.expect("held");
-        assert!(place.try_acquire("job").is_none(), "the parent has it");
-        parent.finish();
-        assert!(place.try_acquire("job").is_some());
+        stays_the_parents(&Place::of_pid_files("a_child_lets_nothing_go"), helper);
     }
 }
 
