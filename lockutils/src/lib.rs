@@ -6,6 +6,8 @@ mod clean;
 mod clock;
 mod config;
 mod error;
+#[cfg(feature = "cli")]
+pub mod exit;
 mod external;
 mod fence;
 mod guard;

@@ -3,6 +3,7 @@
 //! an error.
 
 mod child;
+mod cli;
 mod counter;
 mod mounts;
 mod peer;
@@ -10,6 +11,7 @@ mod place;
 mod wait;
 
 pub use child::Child;
+pub use cli::lockutils;
 pub use counter::Counter;
 pub use mounts::{Mounts, needs_root};
 pub use peer::{Peer, python};

@@ -11,6 +11,7 @@ use lockutils::{Config, Lock, LockGuard, Locks, Mechanism};
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::cli::lockutils;
 use crate::wait::eventually;
 
 /// The helper program of this crate, which cargo builds before it runs a test of this crate.
@@ -111,6 +112,14 @@ impl Place {
     pub fn renew(&self) {
         fs::remove_dir_all(self.path()).expect("the directory can be removed");
         fs::create_dir(self.path()).expect("the directory can be made");
+    }
+
+    /// The command `lockutils` with these arguments, and this directory as its configuration.
+    #[track_caller]
+    pub fn lockutils(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(lockutils());
+        self.configure(command.args(words));
+        command
     }
 
     /// The helper program of this crate with these arguments, and this directory as its configuration.

@@ -1,0 +1,72 @@
+//! Why a command has failed: one line on standard error, and the exit status.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+
+use lockutils::Error;
+use lockutils::exit::Exit;
+
+/// A command that has failed. Its text fits into one line and says the way out.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, text: impl fmt::Display) -> Self {
+        Self { code: exit.code(), text: text.to_string() }
+    }
+
+    /// What was done at a path, and what the system has said to that.
+    pub(crate) fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
+        let exit = match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Exit::NotPermitted,
+            _ => Exit::Io,
+        };
+        Self::new(exit, format_args!("cannot {doing} {}: {error}", path.display()))
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// Says it. A standard error that is closed is no reason to end otherwise.
+    pub(crate) fn say(&self) {
+        say(&self.text);
+    }
+}
+
+/// A line on standard error.
+pub(crate) fn say(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "lockutils: {text}");
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(exit_of(&error), error)
+    }
+}
+
+fn exit_of(error: &Error) -> Exit {
+    if error.is_timeout() || error.is_busy() || error.is_cancelled() {
+        Exit::Conflict
+    } else if error.is_invalid_name() || error.is_mismatch() {
+        Exit::Usage
+    } else if error.is_not_a_file() {
+        Exit::NotAFile
+    } else if error.is_lost() {
+        Exit::Lost
+    } else if error.is_no_lock_path() || error.is_config() {
+        Exit::Config
+    } else if error.is_permission() {
+        Exit::NotPermitted
+    } else if error.is_unsupported() {
+        Exit::Unsupported
+    } else if error.is_io() {
+        Exit::Io
+    } else {
+        Exit::Internal
+    }
+}

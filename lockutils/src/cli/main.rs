@@ -1,0 +1,63 @@
+//! The command `lockutils`: named locks for scripts, operators and other languages.
+//!
+//! It is a user of the library like any other. Each command is a file, with its arguments at the top.
+
+mod completions;
+mod failure;
+mod man;
+mod place;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use lockutils::exit::Exit;
+
+use self::failure::Failure;
+
+/// Named locks between the processes of a host: one name stands for one lock, whoever takes it.
+///
+/// A lock is a file in the lock directory. Whatever takes the same file is excluded: services that use the library
+/// lockutils, oslo.concurrency, fasteners, py-filelock or flock(1).
+#[derive(Debug, Parser)]
+#[command(name = "lockutils", version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
+    let ended = match cli.command {
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
+    };
+    ended.unwrap_or_else(|failure| {
+        failure.say();
+        failure.code().into()
+    })
+}
+
+/// Help and version are wanted, and go to standard output.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    if !error.use_stderr() && printed.is_ok() { Exit::Success.into() } else { Exit::Usage.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+}
