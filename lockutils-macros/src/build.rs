@@ -92,13 +92,17 @@ impl<'a> Chain<'a> {
     }
 
     fn lock(&self, name: &Text) -> TokenStream {
-        let (krate, options, name) = (&self.plan.krate, &self.options, &name.tokens);
+        let (krate, options, label, name) = (&self.plan.krate, &self.options, &name.label, &name.tokens);
         let name = ours!(::core::format_args!(#name));
         let lock = match (&self.locks, self.plan.fails) {
             (None, true) => ours!(#krate::__private::lock(#name) #options),
             (None, false) => ours!(#krate::__private::lock_lossy(#name) #options),
             (Some(locks), true) => ours!(#krate::__private::lock_in(#locks, #name) #options),
             (Some(locks), false) => ours!(#krate::__private::lock_lossy_in(#locks, #name) #options),
+        };
+        let lock = match label {
+            Some(label) => ours!(#krate::__private::labelled(#lock, #label)),
+            None => lock,
         };
         let lock = match &self.permits {
             Some(count) => ours!(#krate::__private::permits(#lock, #count)),

@@ -1,7 +1,7 @@
 //! The names of the locks: checked, and ready for `format_args!`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::LitStr;
 use syn::ext::IdentExt;
 
@@ -15,6 +15,8 @@ pub(crate) struct Text {
     pub(crate) tokens: TokenStream,
     /// The same in every call.
     pub(crate) fixed: bool,
+    /// As it was written, if that is a literal: what metrics call the lock.
+    pub(crate) label: Option<TokenStream>,
 }
 
 /// How long a file name may be, in bytes.
@@ -35,7 +37,8 @@ pub(crate) fn check(names: &[Name], func: &Func, prefix: Option<&LitStr>, wrong:
 fn path_of(func: &Func) -> Text {
     let name = func.name();
     let tokens = quote_spanned!(Span::mixed_site()=> "{}::{}", ::core::module_path!(), #name);
-    Text { tokens, fixed: true }
+    let label = quote_spanned!(Span::mixed_site()=> ::core::concat!(::core::module_path!(), "::", #name));
+    Text { tokens, fixed: true, label: Some(label) }
 }
 
 fn text(
@@ -48,7 +51,8 @@ fn text(
     let literal = match name {
         Name::Literal(literal) => literal,
         Name::Computed(expr) => {
-            return Some(Text { tokens: quote_spanned!(Span::mixed_site()=> "{}", #expr), fixed: false });
+            let tokens = quote_spanned!(Span::mixed_site()=> "{}", #expr);
+            return Some(Text { tokens, fixed: false, label: None });
         }
     };
     let template = match Template::parse(&literal.value(), &func.name()) {
@@ -67,7 +71,10 @@ fn text(
         Some(bound) => ident(word, at.resolved_at(bound.span())),
         None => ident(word, at),
     };
-    Some(Text { tokens: template.format(Span::mixed_site().located_at(at), resolve), fixed })
+    let tokens = template.format(Span::mixed_site().located_at(at), resolve);
+    // Ours, or lints would take its braces for a mistake.
+    let label = LitStr::new(&literal.value(), Span::mixed_site());
+    Some(Text { tokens, fixed, label: Some(label.into_token_stream()) })
 }
 
 fn check_prefix(prefix: &LitStr, wrong: &mut Mistakes) {

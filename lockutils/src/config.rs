@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Shown};
 use crate::external::Mechanism;
 use crate::external::filesystem::{Policy, Rules};
 use crate::name::{self, LONGEST, NameRule};
+use crate::observe::Limits;
 
 #[cfg(feature = "oslo-config")]
 mod oslo;
@@ -31,6 +32,8 @@ mod serialize;
 /// | `network_filesystems` | whether lock directories on network file systems are refused, warned of or allowed | [by kind](crate::Policy) |
 /// | `insecure_lock_path` | lets the lock directory be one that everybody may write to, without a sticky bit | `false` |
 /// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
+/// | `warn_wait` | how long a wait may take before a warning is logged (feature `tracing`) | none: nothing is logged |
+/// | `warn_hold` | the same of how long a lock is held | none: nothing is logged |
 ///
 /// A directory that is missing is made, with mode 0700; a relative one is resolved once, when the
 /// configuration is taken over. To disable process locking is for tests, and for services of one process. The
@@ -76,6 +79,18 @@ pub struct Config {
     )]
     /// The limit of waits that have none of their own.
     pub timeout: Option<Duration>,
+    #[cfg_attr(
+        feature = "serde",
+        serde(skip_serializing_if = "Option::is_none", with = "serialize::duration")
+    )]
+    /// How long a wait may take before that is logged.
+    pub warn_wait: Option<Duration>,
+    #[cfg_attr(
+        feature = "serde",
+        serde(skip_serializing_if = "Option::is_none", with = "serialize::duration")
+    )]
+    /// How long a lock may be held before that is logged.
+    pub warn_hold: Option<Duration>,
     /// What the environment says of `disable_process_locking` and is no boolean: refused when it is bound.
     #[cfg_attr(feature = "serde", serde(skip))]
     no_boolean: Option<String>,
@@ -239,6 +254,36 @@ impl Config {
         self
     }
 
+    /// Logs a warning when a wait lasts longer than this (feature `tracing`): while it still lasts, with the holder and the
+    /// place in the source that waits, and once more when it has got the lock.
+    ///
+    /// A wait for a lock file then goes the way of waits with a limit, which costs its wake-up some microseconds more.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().warn_wait(std::time::Duration::from_secs(10));
+    /// assert!(config.warn_wait.is_some());
+    /// ```
+    #[must_use]
+    pub fn warn_wait(mut self, limit: Duration) -> Self {
+        self.warn_wait = Some(limit);
+        self
+    }
+
+    /// Logs a warning when a lock was held longer than this (feature `tracing`): when it is let go, with the place in the
+    /// source where it was taken. Who waits for a lock that is never let go has [`warn_wait`](Self::warn_wait).
+    ///
+    /// Every acquire of the process then looks at the clock, which costs some hundred nanoseconds.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().warn_hold(std::time::Duration::from_secs(60));
+    /// assert!(config.warn_hold.is_some());
+    /// ```
+    #[must_use]
+    pub fn warn_hold(mut self, limit: Duration) -> Self {
+        self.warn_hold = Some(limit);
+        self
+    }
+
     /// The same, with the directory of the environment if none is set; and with the mechanism that is used there.
     pub(crate) fn or_environment(mut self) -> Self {
         if self.path().is_none() {
@@ -273,6 +318,10 @@ impl Config {
         self.lock_file_mode.unwrap_or(0o600)
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { wait: self.warn_wait, hold: self.warn_hold }
+    }
+
     /// Checks it, and resolves a relative directory once and for all.
     pub(crate) fn bound(mut self) -> Result<Self, Error> {
         if let Some(said) = &self.no_boolean {
@@ -304,6 +353,7 @@ impl Config {
         if let Some(path) = self.path() {
             self.lock_path = Some(absolute(path)?);
         }
+        self.limits().announce();
         Ok(self)
     }
 }

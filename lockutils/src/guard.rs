@@ -12,6 +12,7 @@ use crate::clock::Coarse;
 use crate::error::{Error, Kind};
 use crate::external::OuterLock;
 use crate::internal::HeldAs;
+use crate::observe::Watched;
 use crate::reads;
 use crate::registry::{Cell, CellId, CellRef, Hold, Owner};
 use crate::trace;
@@ -89,12 +90,21 @@ impl LockGuard {
         CellId::of(self.cell)
     }
 
-    /// The hold itself becomes the caller's to give back: a reference, and whether the file is held.
-    pub(crate) fn into_parts(self) -> (CellRef, bool) {
-        let guard = ManuallyDrop::new(self);
+    /// The hold itself becomes the caller's to give back: a reference, whether the file is held, and what is to be told when
+    /// it is let go.
+    pub(crate) fn into_parts(self) -> (CellRef, bool, Option<Box<Watched>>) {
+        let mut guard = ManuallyDrop::new(self);
+        let watched = guard.stub.take_watched();
         // SAFETY: the guard will not be dropped, so the hold is made once; and it is not let go here.
         let hold = ManuallyDrop::new(unsafe { Hold::from_cell(guard.cell, guard.stub.kind()) });
-        (hold.cell_ref(), guard.stub.file())
+        (hold.cell_ref(), guard.stub.file(), watched)
+    }
+
+    /// Somebody wants to know of this hold.
+    #[cold]
+    pub(crate) fn watch(&mut self, watched: Box<Watched>) {
+        drop(self.stub.take_watched());
+        self.stub = self.stub.with_watched(watched);
     }
 
     /// The full name of the lock: with its prefix, as the lock file is called.
@@ -138,7 +148,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn waited(&self) -> Duration {
-        self.stub.waited()
+        self.stub.watched().map_or_else(|| self.stub.waited(), Watched::waited)
     }
 
     /// How long the lock has been held, on the coarse clock: exact to a few milliseconds.
@@ -152,7 +162,8 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn held(&self) -> Option<Duration> {
-        Some(self.stub.since()).filter(|since| since.is_known()).map(Coarse::elapsed)
+        let coarse = || Some(self.stub.since()).filter(|since| since.is_known()).map(Coarse::elapsed);
+        self.stub.watched().map(Watched::held).or_else(coarse)
     }
 
     /// Whether the lock no longer excludes other processes, because its file was removed or replaced by
@@ -262,11 +273,26 @@ impl LockGuard {
         if self.stub.file() { self.cell().file().get().map(|file| &**file) } else { None }
     }
 
+    /// Lets go of what has a file, or of what is told of.
     #[cold]
-    fn drop_file(&mut self) {
+    fn drop_otherwise(&mut self) {
+        let watched = self.stub.take_watched();
+        let held = watched.as_ref().map(|watched| watched.held());
         if let Err(error) = self.release_file() {
             trace::not_unlocked(&error);
         }
+        self.drop_hold();
+        if let (Some(watched), Some(held)) = (watched, held) {
+            watched.end(held);
+        }
+    }
+
+    /// Lets go in this process. The guard is being dropped.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the whole of most drops")]
+    fn drop_hold(&mut self) {
+        // SAFETY: the guard was made from a hold of this kind, and it is dropped once, which calls this once.
+        drop(unsafe { Hold::from_cell(self.cell, self.stub.kind()) });
     }
 
     /// Lets the file go, so that the drop need not.
@@ -282,11 +308,7 @@ impl Drop for LockGuard {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: out of line it costs a third of the whole")]
     fn drop(&mut self) {
-        if self.stub.file() {
-            self.drop_file();
-        }
-        // SAFETY: the guard was made from a hold of this kind, and it is dropped once.
-        drop(unsafe { Hold::from_cell(self.cell, self.stub.kind()) });
+        if self.stub.is_plain() { self.drop_hold() } else { self.drop_otherwise() }
     }
 }
 
@@ -296,8 +318,9 @@ impl Drop for LockGuard {
 /// bits   | says
 /// 0..2   | the kind of hold
 /// 2      | whether the file is held too
-/// 3..24  | how long was waited: 16 bits times 2 to the power of 5 bits, in nanoseconds
-/// 24..64 | since when, in units of the coarse clock
+/// 3      | whether the rest is the address of a `Watched`, which the guard owns; otherwise:
+/// 4..25  | how long was waited: 16 bits times 2 to the power of 5 bits, in nanoseconds
+/// 25..64 | since when, in units of the coarse clock
 /// ```
 #[derive(Clone, Copy)]
 struct Stub(u64);
@@ -305,17 +328,19 @@ struct Stub(u64);
 impl Stub {
     const FILE: u64 = 1 << 2;
     const KIND: u64 = 3;
+    const WATCHED: u64 = 1 << 3;
+    const FLAGS: u64 = 15;
 
     #[inline]
     fn new(kind: HeldAs, since: Coarse) -> Self {
-        Self(since.units() << 24 | kind as u64)
+        Self(since.units() << 25 | kind as u64)
     }
 
     fn with_wait(self, waited: Duration) -> Self {
         let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
         let exponent = (64 - nanos.leading_zeros()).saturating_sub(16).min(31);
         let mantissa = (nanos >> exponent).min(0xffff);
-        Self(self.0 | mantissa << 8 | u64::from(exponent) << 3)
+        Self(self.0 | mantissa << 9 | u64::from(exponent) << 4)
     }
 
     fn with_file(self, file: bool) -> Self {
@@ -340,12 +365,43 @@ impl Stub {
         self.0 & Self::FILE != 0
     }
 
+    /// Whether to let go of the cell is all that there is to do.
+    #[inline]
+    fn is_plain(self) -> bool {
+        self.0 & (Self::FILE | Self::WATCHED) == 0
+    }
+
+    /// In the place of the times: what is watched knows them.
+    fn with_watched(self, watched: Box<Watched>) -> Self {
+        let address = Box::into_raw(watched).expose_provenance() as u64;
+        Self(self.0 & Self::FLAGS | Self::WATCHED | address)
+    }
+
+    fn watched(&self) -> Option<&Watched> {
+        // SAFETY: the box lives as long as the address is here.
+        self.watched_at().map(|address| unsafe { &*address })
+    }
+
+    /// Takes it out.
+    fn take_watched(&mut self) -> Option<Box<Watched>> {
+        let address = self.watched_at()?;
+        self.0 &= Self::FLAGS & !Self::WATCHED;
+        // SAFETY: the address came from a box, and it is not here any more.
+        Some(unsafe { Box::from_raw(address) })
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "it was an address before")]
+    fn watched_at(self) -> Option<*mut Watched> {
+        let address = (self.0 & !Self::FLAGS) as usize;
+        (self.0 & Self::WATCHED != 0).then(|| std::ptr::with_exposed_provenance_mut(address))
+    }
+
     fn waited(self) -> Duration {
-        Duration::from_nanos((self.0 >> 8 & 0xffff) << (self.0 >> 3 & 31))
+        Duration::from_nanos((self.0 >> 9 & 0xffff) << (self.0 >> 4 & 31))
     }
 
     fn since(self) -> Coarse {
-        Coarse::from_units(self.0 >> 24)
+        Coarse::from_units(self.0 >> 25)
     }
 }
 

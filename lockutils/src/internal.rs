@@ -52,6 +52,14 @@ pub(crate) enum After {
     Last,
 }
 
+/// What is to be seen of a lock at a moment.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) held: Option<HeldAs>,
+    pub(crate) holders: u32,
+    pub(crate) waiters: u32,
+}
+
 /// What a look-up found.
 pub(crate) enum Attached {
     /// The lock died before it could be used.
@@ -282,6 +290,23 @@ impl RawLock {
     #[inline]
     pub(crate) fn is_held(&self) -> bool {
         word::is_held(self.word.load(Relaxed))
+    }
+
+    /// Whether one reference is all that there is.
+    pub(crate) fn is_last(&self) -> bool {
+        self.word.load(Relaxed) == REF
+    }
+
+    /// Who holds it, and how many wait.
+    pub(crate) fn look(&self) -> Look {
+        let queue = self.queue.lock();
+        let word = self.word.load(Relaxed);
+        let (held, holders) = if word::is_write(word) {
+            (Some(HeldAs::Write), 1)
+        } else {
+            (word::shared_as(word), u32::try_from(word::sharers(word)).unwrap_or(u32::MAX))
+        };
+        Look { held, holders, waiters: queue.linked() }
     }
 
     /// As what those hold it who share it.

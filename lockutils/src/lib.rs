@@ -18,11 +18,13 @@ mod lock;
 mod locks;
 mod many;
 mod name;
+mod observe;
 mod private;
 mod process;
 mod reads;
 mod reentrant;
 mod registry;
+mod snapshot;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -43,7 +45,10 @@ pub use crate::holder::{Evidence, Holder};
 pub use crate::lock::{Lock, lock, semaphore};
 pub use crate::locks::{Locks, init, locks, with_prefix};
 pub use crate::many::{LockAll, LockAllGuard, lock_all};
+#[cfg(feature = "metrics")]
+pub use crate::observe::record_metrics;
 pub use crate::reentrant::{Reentrant, ReentrantGuard};
+pub use crate::snapshot::{LockState, Mode};
 #[cfg(feature = "macros")]
 pub use lockutils_macros::synchronized;
 

@@ -21,9 +21,18 @@ pub(crate) enum Span {
 }
 
 /// What ends a wait that has begun.
+#[derive(Clone, Copy)]
 pub(crate) struct Limit<'a> {
     pub(crate) end: Option<Instant>,
     pub(crate) cancel: Option<&'a Cancel>,
+    alarm: Option<Alarm<'a>>,
+}
+
+/// What is done once when a wait has lasted until then. The wait goes on, and keeps its place.
+#[derive(Clone, Copy)]
+struct Alarm<'a> {
+    at: Instant,
+    ring: &'a (dyn Fn() + Sync),
 }
 
 /// Why a wait ended without the lock.
@@ -41,12 +50,21 @@ impl<'a> Limit<'a> {
             (Span::For(length), _) | (Span::Unsaid, Some(length)) => Instant::now().checked_add(length),
             (Span::Never, _) | (Span::Unsaid, None) => None,
         };
-        Self { end, cancel }
+        Self { end, cancel, alarm: None }
     }
 
-    /// Whether nothing but the lock ends the wait.
+    /// The same, with something to be done if the wait lasts until `at`, which is not over yet.
+    pub(crate) fn with_alarm<'b>(self, at: Option<Instant>, ring: &'b (dyn Fn() + Sync)) -> Limit<'b>
+    where
+        'a: 'b,
+    {
+        let alarm = at.filter(|at| *at > Instant::now()).map(|at| Alarm { at, ring });
+        Limit { alarm, ..self }
+    }
+
+    /// Whether nothing is done before the lock ends the wait.
     pub(crate) fn is_none(&self) -> bool {
-        self.end.is_none() && self.cancel.is_none()
+        self.end.is_none() && self.cancel.is_none() && self.alarm.is_none()
     }
 
     /// Whether there is no time left to wait.
@@ -60,10 +78,27 @@ impl<'a> Limit<'a> {
             return Err(Ended::Time);
         }
         match self.cancel {
-            None => park::block_on(future, self.end).ok_or(Ended::Time),
-            Some(cancel) => park::block_on(unless(future, cancel.cancelled(), Ended::Cancel), self.end)
+            None => self.block_clock(future).ok_or(Ended::Time),
+            Some(cancel) => self
+                .block_clock(unless(future, cancel.cancelled(), Ended::Cancel))
                 .unwrap_or(Err(Ended::Time)),
         }
+    }
+
+    fn block_clock<F: Future>(&self, future: F) -> Option<F::Output> {
+        let Some(Alarm { at, ring }) = self.alarm_before_end() else {
+            return park::block_on(future, self.end);
+        };
+        let mut future = pin!(future);
+        if let Some(output) = park::block_on(future.as_mut(), Some(at)) {
+            return Some(output);
+        }
+        ring();
+        park::block_on(future, self.end)
+    }
+
+    fn alarm_before_end(&self) -> Option<Alarm<'a>> {
+        self.alarm.filter(|alarm| self.end.is_none_or(|end| alarm.at < end))
     }
 
     /// Waits in a task; with no time left, `future` does not begin.
@@ -80,21 +115,36 @@ impl<'a> Limit<'a> {
         }
     }
 
-    #[cfg(feature = "async")]
     async fn watch_clock<F: Future>(&self, future: F) -> Result<F::Output, Ended> {
-        match self.end {
-            None => Ok(future.await),
-            Some(end) => unless(future, async_io::Timer::at(end), Ended::Time).await,
+        let Some(Alarm { at, ring }) = self.alarm_before_end() else {
+            return self.watch_end(future).await;
+        };
+        let mut future = pin!(future);
+        if let Ok(output) = unless(future.as_mut(), moment(at), Ended::Time).await {
+            return Ok(output);
         }
+        ring();
+        self.watch_end(future).await
     }
 
-    #[cfg(not(feature = "async"))]
-    async fn watch_clock<F: Future>(&self, future: F) -> Result<F::Output, Ended> {
+    async fn watch_end<F: Future>(&self, future: F) -> Result<F::Output, Ended> {
         match self.end {
             None => Ok(future.await),
-            Some(end) => unless(future, crate::external::tick_until(end), Ended::Time).await,
+            Some(end) => unless(future, moment(end), Ended::Time).await,
         }
     }
+}
+
+/// Is ready at this moment.
+#[cfg(feature = "async")]
+fn moment(at: Instant) -> impl Future {
+    async_io::Timer::at(at)
+}
+
+/// Is ready within a tick after this moment.
+#[cfg(not(feature = "async"))]
+fn moment(at: Instant) -> impl Future {
+    crate::external::tick_until(at)
 }
 
 /// `future`, unless `end` is ready first. When both are ready, the future counts.

@@ -3,6 +3,7 @@
 mod acquire;
 mod acquire_async;
 mod identity;
+mod observed;
 mod options;
 
 use std::fmt;
@@ -311,6 +312,20 @@ impl Lock {
     /// ```
     pub fn timed(self) -> Self {
         self.with(Options::set_timed)
+    }
+
+    /// Gives the lock a name in metrics: [`record_metrics`](crate::record_metrics) says what it is for. For names that
+    /// are made at run time, so that a million of them are one there; an attribute has its template for that.
+    ///
+    /// ```
+    /// # let id = 7;
+    /// let guard = lockutils::lock(format!("volume-{id}")).label("volume").acquire()?;
+    /// assert_eq!(guard.name(), "volume-7");
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn label(self, label: &'static str) -> Self {
+        self.with(|options| options.label = crate::observe::Label(Some(label)))
     }
 
     /// Lets the thread that has the lock take it again, at most `limit` times at once. Say it last: what it

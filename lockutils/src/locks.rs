@@ -19,7 +19,7 @@ use crate::internal::Mode;
 use crate::lock::Lock;
 use crate::many::LockAll;
 use crate::name;
-use crate::registry::{Home, Namespace};
+use crate::registry::{CellRef, Home, Namespace};
 
 /// A registry of named locks together with its configuration. Cheap to clone; clones share everything.
 ///
@@ -279,6 +279,14 @@ impl Locks {
                 .filter_map(|other| other.namespace.upgrade())
                 .map(|home| home.len())
                 .sum::<usize>()
+    }
+
+    /// A reference to each lock in use, in all directories.
+    pub(crate) fn live(&self) -> Vec<CellRef> {
+        let shared = self.shared();
+        let others: Vec<_> =
+            shared.others.lock().iter().filter_map(|other| other.namespace.upgrade()).collect();
+        [shared.main().live()].into_iter().chain(others.iter().map(|home| home.live())).flatten().collect()
     }
 
     /// Whether no lock is in use.

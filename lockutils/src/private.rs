@@ -53,6 +53,20 @@ fn rendered(locks: &Locks, name: fmt::Arguments<'_>) -> Lock {
     lock
 }
 
+/// The name of the lock as it was written, which metrics call it by.
+#[cfg(feature = "metrics")]
+#[inline]
+pub fn labelled(lock: Lock, label: &'static str) -> Lock {
+    lock.label(label)
+}
+
+/// Nobody counts.
+#[cfg(not(feature = "metrics"))]
+#[inline]
+pub fn labelled(lock: Lock, _: &'static str) -> Lock {
+    lock
+}
+
 /// A semaphore's permit instead of the lock.
 pub fn permits(lock: Lock, permits: u32) -> Lock {
     lock.permits(permits)
@@ -316,4 +330,10 @@ impl Lock {
         let tame = name::tamed(lock.written_name());
         lock.renamed(tame)
     }
+}
+
+/// What the assertions of tests expand to.
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use crate::testing::assertions::{Named, fail, free, held};
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Kind};
 use crate::guard::{LockGuard, Pinned};
 use crate::internal::{HeldAs, Mode};
 use crate::lock::Lock;
+use crate::observe::Watched;
 use crate::reads;
 use crate::registry::{CellRef, Owner};
 use crate::trace;
@@ -199,6 +200,8 @@ enum Held {
     Write {
         cell: CellRef,
         file: bool,
+        /// What is to be told by the guard that took the lock: usually the last to be dropped.
+        watched: Option<Box<Watched>>,
     },
     Read(Pinned),
 }
@@ -208,15 +211,15 @@ impl ReentrantGuard {
         if guard.kind() != HeldAs::Write {
             return Self { held: Held::Read(Pinned::new(guard, place)), _stays: PhantomData };
         }
-        let (cell, file) = guard.into_parts();
+        let (cell, file, watched) = guard.into_parts();
         if let Some(depth) = cell.reentrant_depth() {
             depth.store(1, Relaxed);
         }
-        Self::write(cell, file)
+        Self { held: Held::Write { cell, file, watched }, _stays: PhantomData }
     }
 
     fn write(cell: CellRef, file: bool) -> Self {
-        Self { held: Held::Write { cell, file }, _stays: PhantomData }
+        Self { held: Held::Write { cell, file, watched: None }, _stays: PhantomData }
     }
 
     /// As [`LockGuard::fencing_token`]. All holds of the thread have the same one; an external one within an internal
@@ -230,10 +233,10 @@ impl ReentrantGuard {
     /// ```
     pub fn fencing_token(&self) -> u64 {
         match &self.held {
-            Held::Write { cell, file: true } => {
+            Held::Write { cell, file: true, .. } => {
                 cell.file().get().map_or_else(|| cell.fencing_token(), |file| file.token())
             }
-            Held::Write { cell, file: false } => cell.fencing_token(),
+            Held::Write { cell, file: false, .. } => cell.fencing_token(),
             Held::Read(guard) => guard.as_guard().fencing_token(),
         }
     }
@@ -241,15 +244,20 @@ impl ReentrantGuard {
 
 impl Drop for ReentrantGuard {
     fn drop(&mut self) {
-        let Held::Write { cell, file } = &self.held else { return };
+        let Held::Write { cell, file, watched } = &mut self.held else { return };
+        let watched = watched.take().map(|watched| (watched.held(), watched));
         if *file && let Some(Err(error)) = cell.file().get().map(|file| file.release()) {
             trace::not_unlocked(&error);
         }
-        let Some(depth) = cell.reentrant_depth() else { return };
-        let left = depth.load(Relaxed) - 1;
-        depth.store(left, Relaxed);
-        if left == 0 {
-            drop(cell.assume_held(Mode::Write));
+        if let Some(depth) = cell.reentrant_depth() {
+            let left = depth.load(Relaxed) - 1;
+            depth.store(left, Relaxed);
+            if left == 0 {
+                drop(cell.assume_held(Mode::Write));
+            }
+        }
+        if let Some((held, watched)) = watched {
+            watched.end(held);
         }
     }
 }

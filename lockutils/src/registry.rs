@@ -57,6 +57,14 @@ impl Namespace {
         self.table.len()
     }
 
+    /// A reference to each lock in use, in no order.
+    pub(crate) fn live(&self) -> Vec<CellRef> {
+        let mut found = Vec::new();
+        self.table.each_live(|cell| found.push(cell));
+        let live = found.into_iter().filter_map(|cell| cell.open(None).ok());
+        live.filter_map(|taken| if let Taken::Busy(cell) = taken { Some(cell) } else { None }).collect()
+    }
+
     /// Gives unused memory of the table back, and what the calling thread remembers.
     pub(crate) fn shrink(&self) {
         near::forget();

@@ -1,5 +1,7 @@
 //! For tests of services that take locks (feature `testing`).
 
+pub(crate) mod assertions;
+
 use std::io;
 use std::path::Path;
 
@@ -133,6 +135,47 @@ impl LockFixture {
         &self.guard
     }
 }
+
+/// Panics if anybody holds a lock, in this process or another, and says who. The opposite of [`assert_held!`].
+///
+/// # Panics
+///
+/// When somebody holds it, and when that cannot be found out.
+///
+/// ```
+/// lockutils::testing::assert_free!("nobody-holds-this");
+/// ```
+#[doc(inline)]
+pub use crate::__assert_free as assert_free;
+/// Panics unless this process holds a lock, and says who holds it instead. For tests, and for functions that only make
+/// sense under a lock.
+///
+/// It takes a [`Lock`](crate::Lock), or the name of an internal lock of the process-wide registry, and perhaps a message
+/// with its arguments. It cannot tell which thread or task of the process holds the lock:
+/// [`Lock::held_by_current_thread`](crate::Lock::held_by_current_thread) does for threads.
+///
+/// # Panics
+///
+/// When another process or nobody holds it, and when that cannot be found out.
+///
+/// ```
+/// use lockutils::testing::{assert_free, assert_held};
+///
+/// fn shrink(volume: u32) {
+///     assert_held!(format!("volume-{volume}"));
+///     // ...
+/// }
+///
+/// let lock = lockutils::lock("volume-7");
+/// let guard = lock.acquire()?;
+/// shrink(7);
+/// assert_held!(lock, "shrinking needs it");
+/// # drop(guard);
+/// assert_free!(lock);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[doc(inline)]
+pub use crate::__assert_held as assert_held;
 
 fn temp_dir() -> Result<TempDir, Error> {
     let made = tempfile::Builder::new().prefix("lockutils-").tempdir();

@@ -1,5 +1,6 @@
 //! Suites of everything that a user can see.
 
+mod assertions;
 mod configuration;
 mod conformance;
 mod deadlocks;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use lockutils::testing::{LockFixture, TempLocks};
 use lockutils::{
-    Cancel, Cleaned, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard, Locks,
-    Mechanism, Policy, Reentrant, ReentrantGuard, Removal, synchronized,
+    Cancel, Cleaned, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard,
+    LockState, Locks, Mechanism, Mode, Policy, Reentrant, ReentrantGuard, Removal, synchronized,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -30,6 +30,8 @@ table! {
     LockAll: Send Sync Unpin Clone;
     LockAllGuard: Send Sync Unpin, not Clone Copy;
     LockFixture: Send Sync Unpin, not Clone Copy;
+    LockState: Send Sync Unpin Clone;
+    Mode: Send Sync Unpin Copy;
     LockGuard: Send Sync Unpin, not Clone Copy;
     Locks: Send Sync Unpin Clone;
     Policy: Send Sync Unpin Copy;

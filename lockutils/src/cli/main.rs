@@ -12,8 +12,6 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use lockutils::exit::Exit;
 
-use self::failure::Failure;
-
 /// Named locks between the processes of a host: one name stands for one lock, whoever takes it.
 ///
 /// A lock is a file in the lock directory. Whatever takes the same file is excluded: services that use the library

@@ -81,6 +81,12 @@ impl Queue {
         self.at(ticket.0).granted
     }
 
+    /// How many wait.
+    pub(crate) fn linked(&self) -> u32 {
+        let waits = |slot: &&Result<Waiter, u32>| slot.as_ref().is_ok_and(|waiter| !waiter.granted);
+        u32::try_from(self.slots.iter().filter(waits).count()).unwrap_or(u32::MAX)
+    }
+
     /// Gives the old waker back: dropping it may run code of the user, which must not meet the queue.
     pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: &Waker) -> Option<Waker> {
         let kept = &mut self.at(ticket.0).waker;

@@ -14,6 +14,7 @@ use crate::internal::wait::{Waiting, spin};
 use crate::internal::{HeldAs, Mode};
 use crate::limit::{Ended, Limit, Span};
 use crate::name;
+use crate::observe;
 use crate::reads;
 use crate::registry::{Cell, CellId, CellRef, Hold, Namespace, Owner, Relation, Taken};
 use crate::trace;
@@ -23,6 +24,18 @@ const ALONE: Share = Share::Lock(Sharing::Alone);
 impl Lock {
     #[inline]
     pub(crate) fn acquire_as(
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
+        if observe::is_wanted() {
+            return self.acquire_observed(owner, place);
+        }
+        self.acquire_unobserved(owner, place)
+    }
+
+    #[inline]
+    pub(super) fn acquire_unobserved(
         &self,
         owner: Owner,
         place: &'static Location<'static>,
@@ -107,14 +120,18 @@ impl Lock {
     /// The way of an attribute whose name is a literal.
     #[inline]
     pub(crate) fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
-        let cell =
-            self.kept.get().filter(|_| self.options.mode() == Mode::Write && !self.options.is_external())?;
+        let cell = self.kept.get().filter(|_| {
+            self.options.mode() == Mode::Write && !self.options.is_external() && !observe::is_wanted()
+        })?;
         let hold = cell.try_write(self.options.is_fair())?;
         Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place, false)))
     }
 
     #[inline]
     pub(crate) fn enter_pinned(&self, place: &'static Location<'static>) -> Result<Pinned, Error> {
+        if observe::is_wanted() {
+            return self.enter_observed(place);
+        }
         match self.at_once() {
             Some(hold) => Ok(Pinned::new(self.guard(hold, Owner::Pinned, place), place)),
             None => self.enter_unkept(place),
@@ -128,6 +145,17 @@ impl Lock {
     }
 
     pub(crate) fn try_acquire_as(
+        &self,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<Option<LockGuard>, Error> {
+        if observe::is_wanted() {
+            return self.try_acquire_observed(owner, place);
+        }
+        self.try_acquire_unobserved(owner, place)
+    }
+
+    pub(super) fn try_acquire_unobserved(
         &self,
         owner: Owner,
         place: &'static Location<'static>,
@@ -173,8 +201,11 @@ impl Lock {
             {
                 has_waited = true;
                 trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
+                let _waiting = self.begin_wait(place);
+                let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
+                let limit = limit.with_alarm(self.long_after(started), &tell);
                 file.wait(self.share(), &limit, &who)?
-                    .map_err(|ended| self.gave_up(ended, hold.cell(), started, WaitOf::File))?;
+                    .map_err(|ended| self.gave_up(ended, hold.cell(), started, WaitOf::File, place))?;
             }
         }
         let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
@@ -201,7 +232,7 @@ impl Lock {
         }
         match file.wait(ALONE, &limit, &who)? {
             Ok(()) => Ok(true),
-            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File)),
+            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File, place)),
         }
     }
 
@@ -227,9 +258,11 @@ impl Lock {
         if !fair && spin(cell.raw(), mode) {
             return Ok(cell.assume_held(mode));
         }
-        match limit.block(Waiting::new(cell.raw(), mode, fair)) {
+        let _waiting = self.begin_wait(place);
+        let tell = self.tell_long(cell, started, WaitOf::Process, place);
+        match limit.with_alarm(self.long_after(started), &tell).block(Waiting::new(cell.raw(), mode, fair)) {
             Ok(()) => Ok(cell.assume_held(mode)),
-            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::Process)),
+            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::Process, place)),
         }
     }
 
@@ -251,7 +284,17 @@ impl Lock {
     }
 
     #[cold]
-    pub(super) fn gave_up(&self, ended: Ended, cell: &Cell, started: Instant, of: WaitOf) -> Error {
+    pub(super) fn gave_up(
+        &self,
+        ended: Ended,
+        cell: &Cell,
+        started: Instant,
+        of: WaitOf,
+        place: &'static Location<'static>,
+    ) -> Error {
+        if ended == Ended::Time {
+            observe::timed_out(&self.way(place));
+        }
         let wait = self.wait_so_far(cell, started.elapsed(), of);
         match ended {
             Ended::Time => Kind::Timeout(wait).into(),
@@ -270,7 +313,7 @@ impl Lock {
         Kind::Busy(self.wait_so_far(&cell, Duration::ZERO, of)).into()
     }
 
-    fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
+    pub(super) fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
         let file = self.file(cell).ok().flatten();
         let held = cell.held().filter(|_| of == WaitOf::Process);
         Wait {

@@ -10,12 +10,25 @@ use crate::error::Error;
 use crate::guard::LockGuard;
 use crate::internal::wait::Waiting;
 use crate::limit::Limit;
+use crate::observe;
 use crate::registry::{CellRef, Hold, Owner, Taken};
 use crate::trace;
 
 impl Lock {
     #[inline]
     pub(crate) async fn acquire_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<LockGuard, Error> {
+        if observe::is_wanted() {
+            // In a box, as below.
+            return Box::pin(self.acquire_async_observed(place)).await;
+        }
+        self.acquire_async_unobserved(place).await
+    }
+
+    #[inline]
+    pub(super) async fn acquire_async_unobserved(
         &self,
         place: &'static Location<'static>,
     ) -> Result<LockGuard, Error> {
@@ -54,9 +67,12 @@ impl Lock {
         {
             has_waited = true;
             trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
+            let _waiting = self.begin_wait(place);
+            let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
+            let limit = limit.with_alarm(self.long_after(started), &tell);
             match limit.watch(file.wait_async(self.share(), &who)).await {
                 Ok(acquired) => acquired?,
-                Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File)),
+                Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File, place)),
             }
         }
         let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
@@ -74,9 +90,12 @@ impl Lock {
         cell.note_wait();
         trace::waiting(cell.name(), place);
         let (mode, fair) = (self.options.mode(), self.options.is_fair());
+        let _waiting = self.begin_wait(place);
+        let tell = self.tell_long(&cell, started, WaitOf::Process, place);
+        let limit = limit.with_alarm(self.long_after(started), &tell);
         match limit.watch(Waiting::new(cell.raw(), mode, fair)).await {
             Ok(()) => Ok(cell.assume_held(mode)),
-            Err(ended) => Err(self.gave_up(ended, &cell, started, WaitOf::Process)),
+            Err(ended) => Err(self.gave_up(ended, &cell, started, WaitOf::Process, place)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cancel::Cancel;
 use crate::internal::Mode;
 use crate::limit::Span;
+use crate::observe::Label;
 
 /// What the options of a handle have said.
 #[derive(Clone)]
@@ -13,6 +14,7 @@ pub(super) struct Options {
     /// semaphore.
     bits: u64,
     pub(super) span: Span,
+    pub(super) label: Label,
     /// Kept apart, so that a lock without them is small.
     rare: Option<Box<Rare>>,
 }
@@ -46,7 +48,7 @@ fn mode_bits(mode: Mode) -> u64 {
 impl Options {
     #[inline]
     pub(super) fn new(mode: Mode) -> Self {
-        Self { bits: mode_bits(mode), span: Span::Unsaid, rare: None }
+        Self { bits: mode_bits(mode), span: Span::Unsaid, label: Label::NONE, rare: None }
     }
 
     #[inline]

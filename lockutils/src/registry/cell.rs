@@ -182,7 +182,7 @@ impl Cell {
     }
 
     /// The number of permits that is settled, or 0.
-    pub(super) fn permits(&self) -> u32 {
+    pub(crate) fn permits(&self) -> u32 {
         self.permits.load(Relaxed)
     }
 

@@ -56,6 +56,11 @@ impl CellRef {
         (self.name(), self.home().directory.get().map(|directory| directory.path()))
     }
 
+    /// Whether nobody else has a reference or a hold.
+    pub(crate) fn is_last(&self) -> bool {
+        self.raw().is_last()
+    }
+
     /// Tells identities apart.
     pub(crate) fn id(&self) -> CellId {
         CellId::of(self.0)

@@ -130,6 +130,13 @@ impl Table {
         }
     }
 
+    /// Gives a reference to each cell that is alive. The shard that a cell is in is locked meanwhile.
+    pub(super) fn each_live(&self, mut give: impl FnMut(Found)) {
+        for shard in &self.shards {
+            shard.0.lock().iter().filter_map(|entry| attach(entry.0, None, false)).for_each(&mut give);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.0.lock().len()).sum()
     }

@@ -64,6 +64,10 @@ impl Table {
         }
     }
 
+    pub(super) fn each_live(&self, give: impl FnMut(Found)) {
+        self.0.lock().values().filter_map(|entry| attach(entry.0, None, false)).for_each(give);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.lock().len()
     }

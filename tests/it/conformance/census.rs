@@ -9,7 +9,8 @@ use super::ways::WAYS;
 const SOURCES: [&str; 6] = ["lock.rs", "many.rs", "reentrant.rs", "guard.rs", "locks.rs", "testing.rs"];
 
 /// What looks like a way and is none, or is one that another suite has.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("Lock::label", "says what metrics call a lock"),
     ("Locks::new", "makes a registry"),
     ("LockAllGuard::guards", "shows guards that are held"),
     ("LockFixture::new", "takes a lock of the process-wide registry, as `lock` does"),
