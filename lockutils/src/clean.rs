@@ -7,7 +7,7 @@ use std::time::Duration;
 use glob::Pattern;
 
 use crate::error::{Error, Kind};
-use crate::external::remove::{Removal, is_ours};
+use crate::external::remove::{Manner, Removal, is_ours};
 use crate::internal::Mode;
 use crate::lock::Lock;
 use crate::locks::Locks;
@@ -54,8 +54,9 @@ impl Locks {
     ///
     /// # Errors
     ///
-    /// [`Error::is_no_lock_path`]; [`Error::is_config`] when the pattern cannot be parsed; [`Error::is_io`]
-    /// when the directory cannot be read. What cannot be removed is no error, but stands in the report.
+    /// [`Error::is_no_lock_path`]; [`Error::is_config`] when the pattern cannot be parsed, or everybody may write to the
+    /// directory; [`Error::is_unsupported`] when its file system keeps no locks; [`Error::is_io`] when it cannot be
+    /// read. What cannot be removed is no error, but stands in the report.
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
@@ -67,30 +68,160 @@ impl Locks {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn clean(&self, pattern: &str, older_than: Duration) -> Result<Cleaned, Error> {
-        let pattern = Pattern::new(pattern).map_err(|error| Kind::Config {
-            what: format!("pattern {pattern:?} cannot be used"),
-            source: Some(error.into()),
-        })?;
-        let missing = || Kind::NoLockPath { name: pattern.to_string() };
-        let path = self.lock_path().ok_or_else(missing)?;
-        let prefix = crate::name::join(self.prefix()?, "");
-        self.shared()
-            .configured()?
-            .and_then(|home| home.directory.get())
-            .map_or(Ok(()), |directory| directory.remove_asides())?;
         let mut cleaned = Cleaned::default();
-        for name in candidates(&path, older_than)? {
-            if name.strip_prefix(&*prefix).is_some_and(|rest| pattern.matches(rest)) {
-                let removal = self.full(&name).remove_file();
-                cleaned.note(name, removal);
-            }
+        for (name, removal) in self.cleaner(pattern).older_than(older_than).removals()? {
+            cleaned.note(name, removal);
         }
         Ok(cleaned)
+    }
+
+    /// What [`clean`](Self::clean) does, with more to say about it: file by file, or only asked.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// drop(locks.lock("volume-1").external().acquire()?);
+    /// for (name, removal) in locks.cleaner("volume-*").dry_run(true).removals()? {
+    ///     println!("{name}: {:?}", removal?);
+    /// }
+    /// assert!(dir.path().join("volume-1").exists());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn cleaner(&self, pattern: &str) -> Cleaner<'_> {
+        let (pattern, older_than) = (pattern.to_owned(), Duration::ZERO);
+        Cleaner { locks: self, pattern, older_than, manner: Manner::default() }
     }
 
     /// A lock by its full name.
     fn full(&self, name: &str) -> Lock {
         Lock::new(self.clone(), name, Mode::Write).prefix("").external()
+    }
+}
+
+/// Which lock files are to be removed, and how. See [`Locks::cleaner`].
+///
+/// ```
+/// # let dir = lockutils::testing::temp_locks()?;
+/// # let locks = dir.locks();
+/// let day = std::time::Duration::from_secs(86_400);
+/// let cleaner = locks.cleaner("volume-*").older_than(day).keep_empty(true);
+/// assert_eq!(cleaner.removals()?.count(), 0);
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is removed before `removals` is iterated"]
+pub struct Cleaner<'a> {
+    locks: &'a Locks,
+    pattern: String,
+    older_than: Duration,
+    manner: Manner,
+}
+
+impl<'a> Cleaner<'a> {
+    /// Leaves files alone whose last change is not so long ago.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// drop(locks.lock("x").external().acquire()?);
+    /// let hour = std::time::Duration::from_secs(3600);
+    /// assert_eq!(locks.cleaner("*").older_than(hour).removals()?.count(), 0);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn older_than(mut self, age: Duration) -> Self {
+        self.older_than = age;
+        self
+    }
+
+    /// Takes nothing away, and tells by the same rules what would become of each file. For that, it locks each file that
+    /// is free and asks who has it open, as a removal does, and gives it back at once: somebody who tries to take a lock
+    /// at that moment, without waiting, is told that it is busy.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// drop(locks.lock("x").external().acquire()?);
+    /// let would: Vec<_> = locks.cleaner("*").dry_run(true).removals()?.collect();
+    /// assert!(matches!(would[..], [(_, Ok(lockutils::Removal::Removed))]) && dir.path().join("x").exists());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn dry_run(mut self, yes: bool) -> Self {
+        self.manner.only_asks = yes;
+        self
+    }
+
+    /// Leaves empty files alone, which are [foreign](Removal::Foreign) then. `flock(1)` and oslo.concurrency make such lock
+    /// files, and [semaphores](crate::semaphore()) of this crate do; but so may anybody, for other reasons. Worth it where
+    /// the directory may hold more than lock files.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// std::fs::write(dir.path().join("__init__.py"), "").unwrap();
+    /// let removals: Vec<_> = locks.cleaner("*").keep_empty(true).removals()?.collect();
+    /// assert!(matches!(removals[..], [(_, Ok(lockutils::Removal::Foreign(_)))]));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn keep_empty(mut self, yes: bool) -> Self {
+        self.manner.keeps_empty = yes;
+        self
+    }
+
+    /// Goes through the files in the order of their full names. Each is removed, or asked about, when it is its turn:
+    /// whoever stops to iterate leaves the others alone. A file that goes meanwhile is [missing](Removal::Missing).
+    ///
+    /// # Errors
+    ///
+    /// As [`Locks::clean`]. What cannot be removed has its own error.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let held = locks.lock("a").external().acquire()?;
+    /// let (name, removal) = locks.cleaner("*").removals()?.next().expect("there is one");
+    /// assert_eq!((&*name, removal?), ("a", lockutils::Removal::Busy));
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn removals(
+        &self,
+    ) -> Result<impl Iterator<Item = (String, Result<Removal, Error>)> + use<'a>, Error> {
+        let Self { locks, manner, .. } = *self;
+        let names = self.names()?;
+        if !manner.only_asks {
+            let home = locks.shared().configured()?;
+            home.and_then(|home| home.directory.get())
+                .map_or(Ok(()), |directory| directory.remove_asides())?;
+        }
+        Ok(names.into_iter().map(move |name| {
+            let removal = locks.full(&name).remove_file_in(manner);
+            (name, removal.or_else(as_foreign))
+        }))
+    }
+
+    /// The files that match, in a directory that may be used.
+    fn names(&self) -> Result<Vec<String>, Error> {
+        let pattern = Pattern::new(&self.pattern).map_err(|error| Kind::Config {
+            what: format!("pattern {:?} cannot be used", self.pattern),
+            source: Some(error.into()),
+        })?;
+        let missing = || Kind::NoLockPath { name: self.pattern.clone() };
+        let path = self.locks.lock_path().ok_or_else(missing)?;
+        let prefix = crate::name::join(self.locks.prefix()?, "");
+        let home = self.locks.shared().configured()?;
+        home.and_then(|home| home.directory.get()).map_or(Ok(()), |directory| directory.check())?;
+        let mut names = candidates(&path, self.older_than)?;
+        names.retain(|name| name.strip_prefix(&*prefix).is_some_and(|rest| pattern.matches(rest)));
+        Ok(names)
+    }
+}
+
+/// A file whose name no lock can have is nobody's failure.
+fn as_foreign(error: Error) -> Result<Removal, Error> {
+    if error.is_invalid_name() {
+        Ok(Removal::Foreign("its name cannot be that of a lock"))
+    } else {
+        Err(error)
     }
 }
 

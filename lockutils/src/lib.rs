@@ -33,11 +33,11 @@ mod token;
 mod trace;
 
 pub use crate::cancel::Cancel;
-pub use crate::clean::Cleaned;
+pub use crate::clean::{Cleaned, Cleaner};
 pub use crate::config::Config;
 pub use crate::error::Error;
 pub use crate::external::Mechanism;
-pub use crate::external::filesystem::Policy;
+pub use crate::external::filesystem::{NetworkFileSystem, Policy};
 pub use crate::external::remove::Removal;
 pub use crate::fence::Fence;
 pub use crate::guard::LockGuard;

@@ -19,7 +19,7 @@ use self::options::Options;
 use crate::cancel::Cancel;
 use crate::clock::Coarse;
 use crate::error::Error;
-use crate::external::remove::Removal;
+use crate::external::remove::{Manner, Removal};
 use crate::guard::LockGuard;
 use crate::holder::{Evidence, Holder};
 use crate::internal::Mode;
@@ -453,6 +453,12 @@ impl Lock {
     /// ```
     #[track_caller]
     pub fn remove_file(&self) -> Result<Removal, Error> {
+        self.remove_file_in(Manner::default())
+    }
+
+    /// The same, in a manner of the caller's.
+    #[track_caller]
+    pub(crate) fn remove_file_in(&self, manner: Manner) -> Result<Removal, Error> {
         let here = self.clone().write().external();
         let hold = match here.look_up(Some(Mode::Write))? {
             Taken::Held(hold) => hold,
@@ -460,7 +466,7 @@ impl Lock {
         };
         hold.claim(Owner::Thread, Location::caller(), Coarse::now());
         match here.file(hold.cell())? {
-            Some(file) => file.remove(),
+            Some(file) => file.remove(manner),
             None => Ok(Removal::Refused(
                 "external locks are disabled here, so it is not for this process to remove",
             )),

@@ -85,6 +85,15 @@ impl Directory {
         Ok((descriptor, id))
     }
 
+    /// Checks it, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As for a lock: it cannot be opened, or must not be used.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.existing_descriptor().map(drop)
+    }
+
     /// The same, but a missing directory is not made.
     fn existing_descriptor(&self) -> Result<Option<(Arc<Handle>, FileId)>, Error> {
         if FileId::is_missing(&self.path) { Ok(None) } else { self.descriptor().map(Some) }
@@ -320,6 +329,11 @@ impl Opened {
     /// Whether it is for us to write into it, and to remove.
     pub(super) fn is_ours(&self) -> io::Result<bool> {
         self.token().map(|token| token.is_some())
+    }
+
+    /// Whether there is nothing in it, by which nobody can tell who has made it.
+    pub(super) fn is_empty(&self) -> io::Result<bool> {
+        self.file.metadata().map(|data| data.len() == 0)
     }
 
     /// The token of those who share: that of the last writer. Where there was none, the first who shares draws one and

@@ -58,11 +58,80 @@ pub(crate) struct Rules {
     pub(crate) insecure: bool,
 }
 
-/// A file system that is not the kernel's own.
-struct Network {
+/// A kind of file system of which the kernel does not keep the locks by itself: for those who look after a lock directory.
+///
+/// ```
+/// use lockutils::NetworkFileSystem;
+///
+/// match NetworkFileSystem::of(std::env::temp_dir())? {
+///     None => println!("the kernel keeps the locks itself"),
+///     Some(kind) => println!("{}: {}, so the rule is {:?}", kind.name(), kind.why(), kind.policy()),
+/// }
+/// # Ok::<(), lockutils::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkFileSystem {
     name: &'static str,
     rule: Policy,
     why: &'static str,
+}
+
+impl NetworkFileSystem {
+    /// That of a directory. `None`: the file system is local, nobody knows it, or the system does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_io`] when the directory cannot be opened, or not be asked.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let path = dir.path();
+    /// let kind = lockutils::NetworkFileSystem::of(path)?;
+    /// # let _ = kind;
+    /// assert!(lockutils::NetworkFileSystem::of(path.join("missing")).unwrap_err().is_io());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn of(directory: impl AsRef<Path>) -> Result<Option<Self>, Error> {
+        let path = directory.as_ref();
+        let opened = file::open_directory(path);
+        let (directory, _) = opened.map_err(|errno| Error::io_at("open the lock directory", path, errno))?;
+        of_open(&directory, path)
+    }
+
+    /// What it is called.
+    ///
+    /// ```
+    /// let kind = lockutils::NetworkFileSystem::of(std::env::temp_dir())?;
+    /// println!("{}", kind.map_or("local", |kind| kind.name()));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The [rule of its kind](Policy), where the configuration says nothing else.
+    ///
+    /// ```
+    /// let kind = lockutils::NetworkFileSystem::of(std::env::temp_dir())?;
+    /// let is_refused = kind.is_some_and(|kind| kind.policy() == lockutils::Policy::Refuse);
+    /// # let _ = is_refused;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn policy(&self) -> Policy {
+        self.rule
+    }
+
+    /// Why that is the rule, as a part of a sentence.
+    ///
+    /// ```
+    /// if let Some(kind) = lockutils::NetworkFileSystem::of(std::env::temp_dir())? {
+    ///     println!("it is on {}, and {}", kind.name(), kind.why());
+    /// }
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
 }
 
 /// Checks a directory that has just been opened.
@@ -72,14 +141,7 @@ pub(super) fn check(directory: &Handle, path: &Path, rules: Rules) -> Result<(),
     if !rules.insecure && mode & 0o002 != 0 && mode & S_ISVTX == 0 {
         return Err(Kind::Insecure { path: path.to_owned() }.into());
     }
-    let magic = match file::filesystem(directory) {
-        Ok(Some(magic)) => magic,
-        // There are no such numbers in the portable path, and a sandbox may not let us ask. The locks themselves tell
-        // then.
-        Ok(None) | Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => return Ok(()),
-        Err(errno) => return Err(failed(errno)),
-    };
-    let Some(network) = network(magic) else { return Ok(()) };
+    let Some(network) = of_open(directory, path)? else { return Ok(()) };
     // Pid files are made for those.
     let default = if rules.mechanism == Mechanism::Pid { Policy::Allow } else { network.rule };
     match rules.network.unwrap_or(default) {
@@ -89,14 +151,24 @@ pub(super) fn check(directory: &Handle, path: &Path, rules: Rules) -> Result<(),
             Ok(())
         }
         Policy::Refuse => {
-            let Network { name, why, .. } = network;
+            let NetworkFileSystem { name, why, .. } = network;
             Err(Kind::FileSystem { path: path.to_owned(), name, why }.into())
         }
     }
 }
 
+fn of_open(directory: &Handle, path: &Path) -> Result<Option<NetworkFileSystem>, Error> {
+    match file::filesystem(directory) {
+        Ok(magic) => Ok(magic.and_then(network)),
+        // There are no such numbers in the portable path, and a sandbox may not let us ask. The locks themselves tell
+        // then.
+        Err(Errno::ENOSYS | Errno::EPERM | Errno::EACCES) => Ok(None),
+        Err(errno) => Err(Error::io_at("look at the lock directory", path, errno)),
+    }
+}
+
 /// The numbers are those of statfs(2).
-fn network(magic: i64) -> Option<Network> {
+fn network(magic: i64) -> Option<NetworkFileSystem> {
     use Policy::{Refuse, Warn};
     let (name, rule, why) = match magic & 0xffff_ffff {
         0x6969 => ("NFS", Warn, "its server decides whether locks are kept"),
@@ -116,5 +188,5 @@ fn network(magic: i64) -> Option<Network> {
         0x786f_4256 => ("a VirtualBox shared folder", Refuse, "it keeps no locks"),
         _ => return None,
     };
-    Some(Network { name, rule, why })
+    Some(NetworkFileSystem { name, rule, why })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::directory::Existing;
 use super::opening::Purpose;
 use super::pid::PidLock;
-use super::remove::Removal;
+use super::remove::{Manner, Removal};
 use super::{Directory, LockFile, MOST_PERMITS, Share, Sharing, Taker};
 use crate::error::{Error, Kind};
 use crate::holder::Holder;
@@ -239,10 +239,10 @@ impl OuterLock {
     }
 
     /// Removes the file, if that takes nothing away from anybody. The caller has the lock alone in this process.
-    pub(crate) fn remove(&self) -> Result<Removal, Error> {
+    pub(crate) fn remove(&self, manner: Manner) -> Result<Removal, Error> {
         match self {
-            Self::Kernel(lock) => lock.remove(),
-            Self::Pid(lock) => lock.remove(),
+            Self::Kernel(lock) => lock.remove(manner),
+            Self::Pid(lock) => lock.remove(manner),
         }
     }
 }

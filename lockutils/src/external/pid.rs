@@ -28,7 +28,7 @@ use super::directory::Directory;
 use super::file::{self, FileId, Handle};
 use super::holds::Holds;
 use super::record::Taker;
-use super::remove::Removal;
+use super::remove::{Manner, Removal};
 use super::wait::no_thread;
 use super::watch::{Signs, Watched};
 use crate::error::{Error, Kind};
@@ -228,11 +228,14 @@ impl PidLock {
     }
 
     /// Removes what the dead have left behind. The caller has the lock alone in this process.
-    pub(super) fn remove(&self) -> Result<Removal, Error> {
+    pub(super) fn remove(&self, manner: Manner) -> Result<Removal, Error> {
         let place = Place::new(&self.directory, &self.name)?;
         match place.card(Slot::Lock) {
             Ok(None) => return Ok(Removal::Missing),
             Ok(Some(card)) if card.may_live() => return Ok(Removal::Busy),
+            Ok(Some(_)) if manner.only_asks => {
+                return self.directory.may_remove().map(|()| Removal::Removed);
+            }
             Ok(Some(_)) => {}
             Err(error) => return error.foreign().map(Removal::Foreign).ok_or(error),
         }

@@ -4,6 +4,9 @@
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
+
 use super::directory::Existing;
 use super::opening::Purpose;
 use super::{Directory, LockFile, Mechanism, Sharing};
@@ -39,35 +42,56 @@ pub enum Removal {
     Refused(&'static str),
 }
 
+/// How a file is to be removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Not at all: it is only asked what would become of it.
+    pub(crate) only_asks: bool,
+    /// Not if there is nothing in it, since nothing tells then whose it is.
+    pub(crate) keeps_empty: bool,
+}
+
 impl LockFile {
     /// Removes the file. The caller has the lock alone in this process.
-    pub(crate) fn remove(&self) -> Result<Removal, Error> {
+    pub(crate) fn remove(&self, manner: Manner) -> Result<Removal, Error> {
         // The kept descriptor would count as somebody who has the file open.
         self.state.lock().opened = None;
-        self.directory.remove(&self.name)
+        self.directory.remove(&self.name, manner)
     }
 }
 
 impl Directory {
-    fn remove(&self, name: &str) -> Result<Removal, Error> {
+    fn remove(&self, name: &str, manner: Manner) -> Result<Removal, Error> {
         let opened = match self.open_existing(name, Purpose::Lock)? {
             Existing::Open(opened) => opened,
             Existing::Missing => return Ok(Removal::Missing),
             Existing::Leased => return Ok(Removal::InUse),
             Existing::NotAFile(..) => return Ok(Removal::Foreign("it is not a regular file")),
         };
-        let is_ours =
-            opened.is_ours().map_err(|error| Error::io_at("read lock file", opened.path(), error))?;
-        if !is_ours {
+        let failed = |error| Error::io_at("read lock file", opened.path(), error);
+        if !opened.is_ours().map_err(failed)? {
             let why = opened.refuse_pid_file().err().and_then(|error| error.foreign());
             return Ok(Removal::Foreign(why.unwrap_or("it has content that is not of this crate")));
         }
         if !opened.try_lock(Sharing::Alone)? {
             return Ok(Removal::Busy);
         }
-        let removal =
-            if opened.is_current()? { self.remove_locked(name, &opened) } else { Ok(Removal::InUse) };
+        // Looked at under the lock: whoever has just made the file writes into it before it lets go.
+        let removal = if manner.keeps_empty && opened.is_empty().map_err(failed)? {
+            Ok(Removal::Foreign("it is empty, so that nothing tells whose it is"))
+        } else if opened.is_current()? {
+            self.remove_locked(name, &opened, manner)
+        } else {
+            Ok(Removal::InUse)
+        };
         opened.unlock().and(removal)
+    }
+
+    /// Whether files can be removed from it at all, for one who only asks.
+    pub(super) fn may_remove(&self) -> Result<(), Error> {
+        let asked =
+            faccessat(AT_FDCWD, self.path(), AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::AT_EACCESS);
+        asked.map_err(|errno| Error::io_at("remove files from the lock directory", self.path(), errno))
     }
 
     /// Removes what removers have left behind that were killed before they could unlink it.

@@ -22,13 +22,18 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::directory::Existing;
 use super::opening::Purpose;
-use super::remove::{Removal, aside};
+use super::remove::{Manner, Removal, aside};
 use super::{Directory, Opened, Sharing};
 use crate::error::Error;
 
 impl Directory {
     /// Takes the file away, unless somebody else has it open. The caller has the lock, and the path leads to it.
-    pub(super) fn remove_locked(&self, name: &str, opened: &Opened) -> Result<Removal, Error> {
+    pub(super) fn remove_locked(
+        &self,
+        name: &str,
+        opened: &Opened,
+        manner: Manner,
+    ) -> Result<Removal, Error> {
         let failed = |errno| Error::io_at("remove lock file", opened.path(), errno);
         let lease = match Lease::take(opened) {
             Ok(lease) => lease,
@@ -47,6 +52,9 @@ impl Directory {
             |from: &str, to: &str| renameat2(&directory, from, &directory, to, RenameFlags::RENAME_NOREPLACE);
         if !lease.is_unbroken().map_err(failed)? {
             return Ok(Removal::InUse);
+        }
+        if manner.only_asks {
+            return self.may_remove().map(|()| Removal::Removed);
         }
         rename(name, &aside).map_err(failed)?;
         let unlink = || unlinkat(&directory, aside.as_str(), UnlinkatFlags::NoRemoveDir);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::mechanism::Lack;
-use super::remove::Removal;
+use super::remove::{Manner, Removal};
 use super::{Directory, Taker};
 use crate::error::Error;
 use crate::holder::Holder;
@@ -55,7 +55,7 @@ impl PidLock {
         match *self {}
     }
 
-    pub(super) fn remove(&self) -> Result<Removal, Error> {
+    pub(super) fn remove(&self, _: Manner) -> Result<Removal, Error> {
         match *self {}
     }
 }

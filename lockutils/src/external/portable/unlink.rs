@@ -18,13 +18,16 @@ use std::path::Path;
 use super::directory::Existing;
 use super::file::FileId;
 use super::opening::Purpose;
-use super::remove::{Removal, aside};
+use super::remove::{Manner, Removal, aside};
 use super::{Directory, Opened, Sharing};
 use crate::error::Error;
 
 impl Directory {
     /// Takes the file away. The caller has the lock, and the path leads to it.
-    pub(super) fn remove_locked(&self, _: &str, opened: &Opened) -> Result<Removal, Error> {
+    pub(super) fn remove_locked(&self, _: &str, opened: &Opened, manner: Manner) -> Result<Removal, Error> {
+        if manner.only_asks {
+            return self.may_remove().map(|()| Removal::Removed);
+        }
         let failed = |error| Error::io_at("remove lock file", opened.path(), error);
         let aside = self.path().join(aside());
         fs::rename(opened.path(), &aside).map_err(failed)?;
