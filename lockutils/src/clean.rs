@@ -150,9 +150,9 @@ impl<'a> Cleaner<'a> {
         self
     }
 
-    /// Leaves empty files alone, which are [foreign](Removal::Foreign) then. `flock(1)` and oslo.concurrency make such lock
-    /// files, and [semaphores](crate::semaphore()) of this crate do; but so may anybody, for other reasons. Worth it where
-    /// the directory may hold more than lock files.
+    /// Leaves empty files alone, which are [foreign](Removal::Foreign) then. The lock files of `flock(1)` and
+    /// oslo.concurrency are empty, but so are many files that are no lock files. Worth it where the directory may hold
+    /// more than those. This crate writes into a file when it takes its lock.
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;

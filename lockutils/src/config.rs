@@ -284,8 +284,15 @@ impl Config {
         self
     }
 
-    /// The same, with the directory of the environment if none is set; and with the mechanism that is used there.
-    pub(crate) fn or_environment(mut self) -> Self {
+    /// Takes the directory from the environment if none is set, together with the mechanism that is used there: as
+    /// [`init`](crate::init) does, for a registry of one's own.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().lock_path("/run/nova").or_environment();
+    /// assert_eq!(config.lock_path.unwrap().to_str(), Some("/run/nova"));
+    /// ```
+    #[must_use]
+    pub fn or_environment(mut self) -> Self {
         if self.path().is_none() {
             let there = Self::from_env();
             self.lock_path = there.lock_path;

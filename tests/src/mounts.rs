@@ -5,6 +5,7 @@ use std::process::Command;
 use nix::unistd::geteuid;
 
 use crate::child::Child;
+use crate::cli::lockutils;
 use crate::place::{Place, helper};
 
 /// A mount namespace: what is mounted in it only those see who are started through this, and it goes with
@@ -52,6 +53,17 @@ impl<'a> Mounts<'a> {
         let mut command = self.enter();
         command.arg(helper()).args(words).env("LOCKUTILS_LOCK_PATH", self.place.file(below));
         Child::spawn(command.env_remove("LOCKUTILS_LOCK_FILE_PREFIX"))
+    }
+
+    /// The command `lockutils` with the lock directory `below`, a path below the directory of the place.
+    #[track_caller]
+    pub fn lockutils(&self, below: &str, words: &[&str]) -> Command {
+        let mut command = self.enter();
+        command.arg(lockutils()).args(words).env("LOCKUTILS_LOCK_PATH", self.place.file(below));
+        for key in ["LOCKUTILS_LOCK_FILE_PREFIX", "LOCKUTILS_MECHANISM", "OSLO_LOCK_PATH"] {
+            command.env_remove(key);
+        }
+        command
     }
 
     fn enter(&self) -> Command {

@@ -28,6 +28,11 @@ impl Failure {
         Self::new(exit, format_args!("cannot {doing} {}: {error}", path.display()))
     }
 
+    /// The same, with words before its text.
+    pub(crate) fn because(self, before: impl fmt::Display) -> Self {
+        Self { text: format!("{before}{}", self.text), ..self }
+    }
+
     pub(crate) fn code(&self) -> u8 {
         self.code
     }
@@ -35,6 +40,12 @@ impl Failure {
     /// Says it. A standard error that is closed is no reason to end otherwise.
     pub(crate) fn say(&self) {
         say(&self.text);
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! It is a user of the library like any other. Each command is a file, with its arguments at the top.
 
+mod clean;
 mod completions;
+mod duration;
 mod failure;
 mod man;
 mod place;
+mod printable;
 
 use std::process::ExitCode;
 
@@ -25,6 +28,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Clean(clean::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         Err(error) => return misunderstood(&error),
     };
     let ended = match cli.command {
+        Command::Clean(args) => clean::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     };

@@ -1,12 +1,12 @@
 //! Which locks are meant: the lock directory and the prefix, from the command line, a configuration file or the
 //! environment, in this order.
 
-use std::fs;
+mod file;
+
 use std::path::{Path, PathBuf};
 
 use lockutils::exit::Exit;
 use lockutils::{Config, Locks};
-use serde::Deserialize;
 
 use crate::failure::Failure;
 
@@ -14,14 +14,16 @@ use crate::failure::Failure;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Lock directory")]
 pub(crate) struct Directory {
-    /// The directory of the lock files [default: that of --config, else $LOCKUTILS_LOCK_PATH, else $OSLO_LOCK_PATH]
+    /// The directory of the lock files [default: that of --config, else `$LOCKUTILS_LOCK_PATH`, else `$OSLO_LOCK_PATH`]
     #[arg(long, value_name = "DIR")]
     lock_path: Option<PathBuf>,
 
     /// Reads the configuration of a service
     ///
-    /// The `[lockutils]` table of a TOML file, the `lockutils` mapping of a YAML file (.yaml, .yml), or the
-    /// `[oslo_concurrency]` group of an oslo file (.conf, .ini).
+    /// The extension says what it is: the `[lockutils]` table of a TOML file (.toml), the `lockutils` mapping of a YAML
+    /// or JSON file (.yaml, .yml, .json), or the `[oslo_concurrency]` group of an oslo file (.conf, .ini). What it does
+    /// not set is unset, except the directory, which is then taken from the environment, as the service does it. A
+    /// relative directory is relative to where the command is started, and `~` means nothing in it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -33,64 +35,65 @@ pub(crate) struct Place {
     #[command(flatten)]
     directory: Directory,
 
-    /// Put before each name, with a hyphen [default: that of the configuration]
+    /// Put before each name, with a hyphen; "" for none [default: that of the configuration]
     #[arg(long, value_name = "PREFIX")]
     prefix: Option<String>,
 }
 
 impl Place {
     pub(crate) fn locks(&self) -> Result<Locks, Failure> {
-        let mut config = self.directory.configuration()?;
-        if let Some(prefix) = &self.prefix {
-            config = config.lock_file_prefix(prefix);
+        let config = self.directory.configuration()?;
+        let locks = Locks::new(config.clone())?;
+        if locks.lock_path().is_none() {
+            let why =
+                "say --lock-path DIR or --config FILE, or set the environment variable LOCKUTILS_LOCK_PATH";
+            return Err(Failure::new(Exit::Config, format_args!("no lock directory: {why}")));
         }
-        Ok(Locks::new(config)?)
+        let Some(prefix) = &self.prefix else { return Ok(locks) };
+        // What was wrong with the rest has been said.
+        Locks::new(config.lock_file_prefix(prefix)).map_err(|error| Failure::new(Exit::Usage, error))
     }
 }
 
 impl Directory {
     /// What is configured. The environment speaks only where no file does.
     pub(crate) fn configuration(&self) -> Result<Config, Failure> {
+        // Whoever runs a command wants other processes to be kept out.
+        Ok(self.said()?.disable_process_locking(false))
+    }
+
+    /// The same, with all that was said.
+    pub(crate) fn said(&self) -> Result<Config, Failure> {
         let mut config = match &self.config {
-            Some(file) => read(file)?,
+            Some(file) => file::read(file)?,
             None => Config::from_env(),
         };
         if let Some(path) = &self.lock_path {
             config = config.lock_path(path);
-        } else if config.lock_path.is_none() {
-            config.lock_path = Config::from_env().lock_path;
         }
-        // Whoever runs a command wants other processes to be kept out.
-        Ok(config.disable_process_locking(false))
+        Ok(config.or_environment())
+    }
+
+    /// Who has said which directory it is. `None`: nobody.
+    pub(crate) fn source(&self) -> Result<Option<Source<'_>>, Failure> {
+        let is_set =
+            |config: &Config| config.lock_path.as_ref().is_some_and(|path| !path.as_os_str().is_empty());
+        Ok(match &self.config {
+            _ if self.lock_path.is_some() => Some(Source::Argument),
+            Some(file) if is_set(&file::read(file)?) => Some(Source::File(file)),
+            _ => ["LOCKUTILS_LOCK_PATH", "OSLO_LOCK_PATH"]
+                .into_iter()
+                .find(|key| std::env::var_os(key).is_some_and(|path| !path.is_empty()))
+                .map(Source::Environment),
+        })
     }
 }
 
-/// A file of which one section is ours.
-#[derive(Deserialize)]
-struct Service {
-    lockutils: Option<Config>,
-}
-
-fn read(file: &Path) -> Result<Config, Failure> {
-    let extension = file.extension().and_then(|extension| extension.to_str());
-    if matches!(extension, Some("conf" | "ini")) {
-        return Ok(Config::from_oslo_ini(file)?);
-    }
-    let text = fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
-    let service: Service = match extension {
-        Some("yaml" | "yml") => serde_saphyr::from_str(&text).map_err(|error| unusable(file, &error))?,
-        _ => toml::from_str(&text).map_err(|error| unusable(file, &error))?,
-    };
-    service.lockutils.ok_or_else(|| {
-        let why = "it has no section `lockutils`; write one, with `lock_path` in it";
-        Failure::new(Exit::Config, format_args!("cannot use {}: {why}", file.display()))
-    })
-}
-
-/// Parsers draw pictures of several lines; the first ones say where and the last ones what.
-fn unusable(file: &Path, error: &dyn std::fmt::Display) -> Failure {
-    let text = error.to_string();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|'));
-    let line = lines.collect::<Vec<_>>().join(": ");
-    Failure::new(Exit::Config, format_args!("cannot use {}: {line}", file.display()))
+/// Who has said where the lock files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source<'a> {
+    Argument,
+    File(&'a Path),
+    /// The variable.
+    Environment(&'static str),
 }

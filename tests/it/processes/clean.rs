@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 use std::time::Duration;
 
+use lockutils::Removal;
 use lockutils_tests::{Child, Place, python};
 
 /// One directory with a file of every kind: each stands in the report where it belongs, and only the unused
@@ -100,4 +102,82 @@ fn a_pattern_that_cannot_be_parsed_is_refused() {
     let place = Place::new("a_pattern_that_cannot_be_parsed_is_refused");
     let error = place.locks().clean("[", Duration::ZERO).expect_err("not a pattern");
     assert!(error.is_config(), "{error}");
+}
+
+/// Asked first and done then: the same answers, and nothing is gone before it is done.
+#[test]
+fn a_dry_run_removes_nothing() {
+    let place = Place::new("a_dry_run_removes_nothing");
+    for name in ["a", "b"] {
+        drop(place.try_acquire(name));
+    }
+    let _held = place.try_acquire("held");
+    fs::write(place.file(".lockutils-removed-1-0"), "").expect("a file");
+    let answers = |dry_run: bool| -> Vec<(String, Removal)> {
+        let removals = place.locks().cleaner("*").dry_run(dry_run).removals().expect("no error");
+        removals.map(|(name, removal)| (name, removal.expect("no error"))).collect()
+    };
+    let would = answers(true);
+    assert_eq!(fs::read_dir(place.path()).expect("there").count(), 4);
+    assert!(place.try_acquire("a").is_some(), "it is free again");
+    assert_eq!(answers(false), would);
+    assert_eq!(would.iter().filter(|(_, removal)| *removal == Removal::Removed).count(), 2);
+    assert_eq!(fs::read_dir(place.path()).expect("there").count(), 1);
+}
+
+/// Whoever stops to iterate leaves the others alone.
+#[test]
+fn files_go_one_by_one() {
+    let place = Place::new("files_go_one_by_one");
+    for name in ["a", "b", "c"] {
+        drop(place.try_acquire(name));
+    }
+    let locks = place.locks().clone();
+    let mut removals = locks.cleaner("*").removals().expect("no error");
+    assert!(place.file("a").exists(), "nothing is done before");
+    assert!(matches!(removals.next(), Some((name, Ok(Removal::Removed))) if name == "a"));
+    fs::remove_file(place.file("b")).expect("it is there");
+    assert!(matches!(removals.next(), Some((_, Ok(Removal::Missing)))));
+    drop(removals);
+    assert!(place.file("c").exists());
+}
+
+/// Nothing tells whose an empty file is; but one that is held is busy, not foreign.
+#[test]
+fn empty_files_can_be_kept() {
+    let place = Place::new("empty_files_can_be_kept");
+    drop(place.try_acquire("used"));
+    fs::write(place.file("empty"), "").expect("a file");
+    fs::write(place.file("held"), "").expect("a file");
+    let script = "exec 9<\"$1\"; flock 9; echo held; read -r _";
+    let mut holder = Child::spawn(Command::new("bash").args(["-c", script, "bash"]).arg(place.file("held")));
+    holder.expect("held");
+    let removals = place.locks().cleaner("*").keep_empty(true).removals().expect("no error");
+    let removals: Vec<_> = removals.map(|(_, removal)| removal.expect("no error")).collect();
+    let foreign = Removal::Foreign("it is empty, so that nothing tells whose it is");
+    assert_eq!(removals, [foreign, Removal::Busy, Removal::Removed]);
+    assert_eq!(place.locks().clean("empty", Duration::ZERO).expect("no error").removed, ["empty"]);
+}
+
+/// A file whose name no lock can have is nobody's failure.
+#[test]
+fn names_that_no_lock_can_have_are_foreign() {
+    let place = Place::new("names_that_no_lock_can_have_are_foreign");
+    fs::write(place.file("two\nlines"), "").expect("a file");
+    let cleaned = place.locks().clean("*", Duration::ZERO).expect("no error");
+    assert_eq!(cleaned.foreign, [("two\nlines".to_owned(), "its name cannot be that of a lock".to_owned())]);
+    assert!(cleaned.refused.is_empty());
+}
+
+/// One error for the directory, and not one for each file.
+#[test]
+fn a_directory_that_must_not_be_used_is_an_error() {
+    let place = Place::new("a_directory_that_must_not_be_used_is_an_error");
+    drop(place.try_acquire("job"));
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(place.path(), everybody).expect("a mode");
+    let other =
+        lockutils::Locks::new(lockutils::Config::new().lock_path(place.path())).expect("a configuration");
+    assert!(other.clean("*", Duration::ZERO).expect_err("everybody may write to it").is_config());
+    assert!(place.file("job").exists());
 }
