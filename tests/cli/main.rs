@@ -2,6 +2,7 @@
 
 mod acting;
 mod clean;
+mod doctor;
 mod documentation;
 mod place;
 mod usage;

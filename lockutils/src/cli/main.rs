@@ -4,6 +4,7 @@
 
 mod clean;
 mod completions;
+mod doctor;
 mod duration;
 mod failure;
 mod man;
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Clean(clean::Args),
     Completions(completions::Args),
+    Doctor(doctor::Args),
     Man(man::Args),
 }
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Clean(args) => clean::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Man(args) => man::run(&args, Cli::command()),
     };
     ended.unwrap_or_else(|failure| {
