@@ -5,8 +5,9 @@ use std::path::Path;
 
 use lockutils::testing::{LockFixture, TempLocks};
 use lockutils::{
-    Cancel, Cleaned, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard,
-    LockState, Locks, Mechanism, Mode, Policy, Reentrant, ReentrantGuard, Removal, synchronized,
+    Cancel, Cleaned, Cleaner, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard,
+    LockState, Locks, Mechanism, Mode, NetworkFileSystem, Policy, Reentrant, ReentrantGuard, Removal,
+    synchronized,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -21,6 +22,7 @@ macro_rules! table {
 table! {
     Cancel: Send Sync Unpin Clone, not Copy;
     Cleaned: Send Sync Unpin Clone;
+    Cleaner: Send Sync Unpin Clone;
     Config: Send Sync Unpin Clone;
     Error: Send Sync Unpin, not Clone;
     Evidence: Send Sync Unpin Copy;
@@ -34,6 +36,7 @@ table! {
     Mode: Send Sync Unpin Copy;
     LockGuard: Send Sync Unpin, not Clone Copy;
     Locks: Send Sync Unpin Clone;
+    NetworkFileSystem: Send Sync Unpin Copy;
     Policy: Send Sync Unpin Copy;
     Mechanism: Send Sync Unpin Copy;
     Reentrant: Send Sync Unpin Clone;
