@@ -25,7 +25,11 @@ mod flock;
 #[cfg_attr(lockutils_portable, path = "external/portable/holder.rs")]
 mod holder;
 mod holds;
+mod listing;
+#[cfg(not(lockutils_portable))]
+mod locked;
 mod mechanism;
+mod names;
 mod opening;
 #[cfg_attr(lockutils_portable, path = "external/portable/permits.rs")]
 mod permits;
@@ -37,9 +41,14 @@ mod queue;
 mod range;
 mod record;
 pub(crate) mod remove;
+pub(crate) mod status;
+#[cfg(not(lockutils_portable))]
+mod table;
 mod thread;
 #[cfg_attr(lockutils_portable, path = "external/portable/unlink.rs")]
 mod unlink;
+#[cfg_attr(lockutils_portable, path = "external/portable/view.rs")]
+mod view;
 #[cfg_attr(lockutils_portable, path = "external/portable/wait.rs")]
 mod wait;
 #[cfg(not(lockutils_portable))]
@@ -56,6 +65,7 @@ use self::directory::{Noted, Unnoted};
 pub(crate) use self::file::FileId;
 use self::file::Want;
 use self::holds::Holds;
+pub use self::listing::Files;
 pub use self::mechanism::Mechanism;
 pub(crate) use self::mechanism::OuterLock;
 use self::permits::MOST_PERMITS;

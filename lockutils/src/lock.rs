@@ -20,6 +20,7 @@ use crate::cancel::Cancel;
 use crate::clock::Coarse;
 use crate::error::Error;
 use crate::external::remove::{Manner, Removal};
+use crate::external::status::FileStatus;
 use crate::guard::LockGuard;
 use crate::holder::{Evidence, Holder};
 use crate::internal::Mode;
@@ -551,6 +552,33 @@ impl Lock {
             directory.holders(&full)?.into_iter().partition(|holder| holder.pid() == here.pid());
         let noted = own.into_iter().find(|own| matches!(own.evidence(), Evidence::Both | Evidence::Record));
         Ok([noted.map_or(here, Holder::into_own)].into_iter().chain(others).collect())
+    }
+
+    /// What is to be known of the lock file at this moment: in which way it is held, by whom, how many wait; `None` for an
+    /// internal lock. A file that is missing is free. Takes nothing and makes nothing. For all files of a directory
+    /// there is [`Locks::files`].
+    ///
+    /// # Errors
+    ///
+    /// As [`is_locked`](Self::is_locked); but what cannot be a lock file is a [status](crate::FileState::Foreign) too.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let lock = locks.lock("volumes").external();
+    /// let guard = lock.acquire()?;
+    /// let status = lock.file_status()?.expect("it is external");
+    /// assert_eq!((status.state(), status.holders().len()), (lockutils::FileState::Write, 1));
+    /// # assert!(locks.lock("volumes").file_status()?.is_none());
+    /// # drop(guard);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn file_status(&self) -> Result<Option<FileStatus>, Error> {
+        let (home, full) = self.identity()?;
+        if !self.is_external()? {
+            return Ok(None);
+        }
+        home.directory.get().map(|directory| directory.status(&full)).transpose()
     }
 
     /// Whether the calling thread has the lock: under a write guard that it took itself, or under a read

@@ -340,7 +340,7 @@ impl Locks {
 
     /// What `with_prefix` has said, whatever the configuration is.
     #[inline]
-    fn said_prefix(&self) -> Option<&str> {
+    pub(crate) fn said_prefix(&self) -> Option<&str> {
         match &self.0 {
             Root::Process(prefix) => *prefix,
             Root::Own(own) => own.prefix.as_deref(),

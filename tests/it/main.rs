@@ -9,6 +9,7 @@ mod fasteners;
 mod faults;
 mod fencing;
 mod filelock;
+mod files;
 mod mixed_fleet;
 mod names;
 mod oslo;

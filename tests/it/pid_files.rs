@@ -3,6 +3,7 @@
 
 mod forked;
 mod judged;
+mod listed;
 mod mixed;
 mod swept;
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use lockutils::testing::{LockFixture, TempLocks};
 use lockutils::{
-    Cancel, Cleaned, Cleaner, Config, Error, Evidence, Fence, Holder, Lock, LockAll, LockAllGuard, LockGuard,
-    LockState, Locks, Mechanism, Mode, NetworkFileSystem, Policy, Reentrant, ReentrantGuard, Removal,
-    synchronized,
+    Cancel, Cleaned, Cleaner, Config, Error, Evidence, Fence, FileState, FileStatus, Files, Holder, Lock,
+    LockAll, LockAllGuard, LockGuard, LockState, Locks, Mechanism, Mode, NetworkFileSystem, Policy,
+    Reentrant, ReentrantGuard, Removal, synchronized,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -27,6 +27,9 @@ table! {
     Error: Send Sync Unpin, not Clone;
     Evidence: Send Sync Unpin Copy;
     Fence: Send Sync Unpin, not Clone;
+    Files: Send Sync Unpin, not Clone;
+    FileState: Send Sync Unpin Copy;
+    FileStatus: Send Sync Unpin Clone, not Copy;
     Holder: Send Sync Unpin Clone, not Copy;
     Lock: Send Sync Unpin Clone, not Copy;
     LockAll: Send Sync Unpin Clone;

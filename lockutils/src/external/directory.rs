@@ -95,7 +95,7 @@ impl Directory {
     }
 
     /// The same, but a missing directory is not made.
-    fn existing_descriptor(&self) -> Result<Option<(Arc<Handle>, FileId)>, Error> {
+    pub(super) fn existing_descriptor(&self) -> Result<Option<(Arc<Handle>, FileId)>, Error> {
         if FileId::is_missing(&self.path) { Ok(None) } else { self.descriptor().map(Some) }
     }
 
@@ -424,9 +424,15 @@ impl Opened {
 
     /// What the file says, if it is a record.
     pub(super) fn record(&self) -> io::Result<Option<Record>> {
-        let mut buffer = [0; record::LENGTH];
-        let length = file::read(&self.file, &mut buffer)?;
-        Ok(Record::parse(&buffer[..length]))
+        self.start().map(|start| Record::parse(&start))
+    }
+
+    /// As much of the file as a record would be.
+    pub(super) fn start(&self) -> io::Result<Vec<u8>> {
+        let mut start = vec![0; record::LENGTH];
+        let length = file::read(&self.file, &mut start)?;
+        start.truncate(length);
+        Ok(start)
     }
 
     pub(super) fn id(&self) -> FileId {

@@ -8,9 +8,10 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, OFlag};
@@ -30,10 +31,10 @@ use super::range::{self, Range};
 pub(super) type Handle = OwnedFd;
 
 /// Which file: device and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
-    device: libc::dev_t,
-    inode: libc::ino_t,
+    pub(super) device: libc::dev_t,
+    pub(super) inode: libc::ino_t,
 }
 
 impl From<FileStat> for FileId {
@@ -110,12 +111,29 @@ pub(super) fn open_existing(
     name: &str,
     purpose: Purpose,
 ) -> Result<(File, FileId), Unopened> {
+    open_there(directory, name, purpose).map(|(file, stat)| (file, stat.into()))
+}
+
+/// The same for a look, and says when it was changed last.
+pub(super) fn open_to_look(
+    directory: &Handle,
+    name: &str,
+) -> Result<(File, FileId, Option<SystemTime>), Unopened> {
+    let (file, stat) = open_there(directory, name, Purpose::Look)?;
+    let changed = |seconds: libc::time_t, nanos: libc::c_long| {
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
+        UNIX_EPOCH.checked_add(since)
+    };
+    Ok((file, stat.into(), changed(stat.st_mtime, stat.st_mtime_nsec)))
+}
+
+fn open_there(directory: &Handle, name: &str, purpose: Purpose) -> Result<(File, FileStat), Unopened> {
     let flags = match purpose {
         Purpose::Lock => FLAGS,
         Purpose::Look => FLAGS.difference(OFlag::O_RDWR) | OFlag::O_RDONLY,
     };
     let opened = retried(|| fcntl::openat(directory, name, flags | OFlag::O_NONBLOCK, Permissions::empty()));
-    opened.map_err(Unopened::from).and_then(checked)
+    opened.map_err(Unopened::from).and_then(regular)
 }
 
 /// Reads from the beginning of the file. Says how much there was.
@@ -133,13 +151,17 @@ pub(super) fn touch(file: &File) -> nix::Result<()> {
     stat::futimens(file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)
 }
 
-/// Regular files only, and never on the descriptors of standard input, output and error.
 fn checked(descriptor: OwnedFd) -> Result<(File, FileId), Unopened> {
+    regular(descriptor).map(|(file, stat)| (file, stat.into()))
+}
+
+/// Regular files only, and never on the descriptors of standard input, output and error.
+fn regular(descriptor: OwnedFd) -> Result<(File, FileStat), Unopened> {
     let descriptor = above_stdio(descriptor).map_err(Unopened::Failed)?;
     let stat = stat::fstat(&descriptor).map_err(Unopened::Failed)?;
     let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
     if kind == SFlag::S_IFREG {
-        return Ok((File::from(descriptor), stat.into()));
+        return Ok((File::from(descriptor), stat));
     }
     Err(Unopened::NotAFile(match kind {
         SFlag::S_IFIFO => "a FIFO",
@@ -279,55 +301,6 @@ pub(super) fn share(file: &File) -> io::Result<()> {
 /// Lets the record lock and the queue go, and leaves `flock` alone: for one who waits for that, but for nobody.
 pub(super) fn leave_record(file: &File) -> io::Result<()> {
     range::unlock(file, Range::ALL)
-}
-
-/// A lock that the kernel names the process of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) pid: u32,
-    pub(super) is_flock: bool,
-}
-
-/// The locks of `/proc/locks` (proc(5)) on this file whose processes can be seen from here. The kernel shows that file in
-/// pieces, and what changes in between may be missed or seen twice: what is seen twice running is believed.
-pub(super) fn seen(id: FileId) -> io::Result<Vec<Seen>> {
-    let mut seen = seen_once(id)?;
-    for _ in 0..LOOKS {
-        let again = seen_once(id)?;
-        if again == seen {
-            break;
-        }
-        seen = again;
-    }
-    Ok(seen)
-}
-
-/// How often two looks may differ.
-const LOOKS: u32 = 10;
-
-fn seen_once(id: FileId) -> io::Result<Vec<Seen>> {
-    let locks = proc_locks()?;
-    let file = format!("{:02x}:{:02x}:{}", libc::major(id.device), libc::minor(id.device), id.inode);
-    // `1: FLOCK  ADVISORY  WRITE 4711 fe:00:11034782 0 EOF`; who waits has an arrow in second place.
-    let held = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
-        let [kind, _, _, pid, on, ..] = words[..] else { return None };
-        let pid = pid.parse().ok().filter(|_| on == file && kind != "->")?;
-        Some(Seen { pid, is_flock: kind == "FLOCK" })
-    };
-    Ok(locks.lines().filter_map(held).collect())
-}
-
-/// In pieces as large as the kernel gives them, which is a page: a reader with a small buffer would miss much more, since
-/// a line that goes between two pieces makes the kernel pass over the one behind it.
-fn proc_locks() -> io::Result<String> {
-    let (mut file, mut all, mut piece) = (File::open("/proc/locks")?, Vec::new(), vec![0; 1 << 16]);
-    loop {
-        match flock::retried(|| file.read(&mut piece))? {
-            0 => return Ok(String::from_utf8_lossy(&all).into_owned()),
-            length => all.extend_from_slice(&piece[..length]),
-        }
-    }
 }
 
 /// Takes a permit, and for the first one of this descriptor also the `flock`, which permits share. Nothing new is

@@ -1,12 +1,13 @@
 //! Who has a lock file, as far as the kernel and the record in the file can tell.
 
-use std::path::Path;
+use std::collections::HashSet;
 
 use super::Sharing;
 use super::directory::Opened;
-use super::file;
+use super::locked::Locked;
 use super::range::{self, Range};
 use super::record::Record;
+use super::table::{Entry, Table};
 use crate::error::Error;
 use crate::holder::{Evidence, Holder};
 use crate::process::{Identity, Life};
@@ -14,44 +15,50 @@ use crate::process::{Identity, Life};
 impl Opened {
     /// Whether anybody holds the file.
     pub(super) fn is_locked(&self) -> Result<bool, Error> {
-        Ok(Claims::on(self)?.is_some())
+        Ok(self.locked()?.is_held())
     }
 
     /// Those who hold the file. Takes nothing.
     pub(super) fn holders(&self) -> Result<Vec<Holder>, Error> {
-        let Some(claims) = Claims::on(self)? else { return Ok(Vec::new()) };
+        let locked = self.locked()?;
+        if !locked.is_held() {
+            return Ok(Vec::new());
+        }
         // What cannot be read is not known.
         let record = self.record().ok().flatten();
-        Ok(claims.of(record.filter(|record| record.is_held && record.is_whole)))
+        Ok(Claims::of(&locked).with(record))
+    }
+
+    /// What the kernel says of the file.
+    pub(super) fn locked(&self) -> Result<Locked, Error> {
+        let table = Table::of(&HashSet::from([self.id().inode]))?;
+        self.locked_by(table.entries(self.id()))
+    }
+
+    /// The same, of one who has looked into the table.
+    pub(super) fn locked_by(&self, entries: &[Entry]) -> Result<Locked, Error> {
+        let conflict = range::conflict(self.file(), Range::LOCK, Sharing::Alone);
+        let conflict = conflict.map_err(|error| Error::io_at("look at lock file", self.path(), error))?;
+        Ok(Locked::asked(entries.to_vec(), conflict))
     }
 }
 
 /// What the kernel says of those who have a file.
-struct Claims {
+pub(super) struct Claims {
     pids: Vec<u32>,
 }
 
 impl Claims {
-    /// `None`: nobody has it.
-    fn on(opened: &Opened) -> Result<Option<Self>, Error> {
-        let failed = |error| Error::io_at("look at lock file", opened.path(), error);
-        let conflict = range::conflict(opened.file(), Range::LOCK, Sharing::Alone).map_err(failed)?;
-        let seen =
-            file::seen(opened.id()).map_err(|error| Error::io_at("read", Path::new("/proc/locks"), error))?;
-        if conflict.is_none() && !seen.iter().any(|seen| seen.is_flock) {
-            return Ok(None);
-        }
-        let mut pids: Vec<u32> = seen.iter().map(|seen| seen.pid).collect();
-        pids.extend(conflict.and_then(|conflict| conflict.pid));
-        pids.sort_unstable();
-        pids.dedup();
-        Ok(Some(Self { pids }))
+    pub(super) fn of(locked: &Locked) -> Self {
+        Self { pids: locked.pids() }
     }
 
     /// The holders, with what `record` knows of one of them.
-    fn of(&self, record: Option<Record>) -> Vec<Holder> {
-        let Some(record) = record else { return self.named(Evidence::Kernel) };
-        if let Some(pid) = self.pids.iter().copied().find(|pid| is_of(&record.process, *pid)) {
+    pub(super) fn with(&self, record: Option<Record>) -> Vec<Holder> {
+        let Some(record) = record.filter(Record::names_a_holder) else {
+            return self.named(Evidence::Kernel);
+        };
+        if let Some(pid) = self.writer_of(&record) {
             let others = self.pids.iter().filter(|other| **other != pid);
             let others = others.map(|pid| Holder::named(*pid, Evidence::Kernel));
             return [Holder::of(record, pid, Evidence::Both)].into_iter().chain(others).collect();
@@ -63,12 +70,22 @@ impl Claims {
         self.disputed()
     }
 
+    /// Whether the record names somebody who lives and does not have the lock: it comes and goes at this moment.
+    pub(super) fn may_have_changed(&self, record: Option<&Record>) -> bool {
+        let record = record.filter(|record| !self.pids.is_empty() && record.names_a_holder());
+        record.is_some_and(|record| self.writer_of(record).is_none() && record.process.may_live())
+    }
+
+    fn writer_of(&self, record: &Record) -> Option<u32> {
+        self.pids.iter().copied().find(|pid| is_of(&record.process, *pid))
+    }
+
     /// The record names somebody who does not have the lock.
     fn disputed(&self) -> Vec<Holder> {
         self.named(Evidence::KernelAgainstRecord)
     }
 
-    fn named(&self, evidence: Evidence) -> Vec<Holder> {
+    pub(super) fn named(&self, evidence: Evidence) -> Vec<Holder> {
         if self.pids.is_empty() {
             return vec![Holder::unknown()];
         }

@@ -253,16 +253,30 @@ impl Directory {
         if FileId::is_missing(self.path()) {
             return Ok(Vec::new());
         }
-        let place = Place::new(self, name)?;
-        let mut slot = Slot::Lock;
-        for _ in 0..=DEEPEST {
-            let Some(card) = place.card(slot)? else { break };
-            if card.may_live() {
-                let pid = card.record.process.pid;
-                return Ok(vec![Holder::of(card.record, pid, Evidence::Record)]);
-            }
-            slot = Slot::After(card.id);
-        }
-        Ok(Vec::new())
+        let found = holder(&Place::new(self, name)?)?;
+        Ok(found.and_then(|(_, holder)| holder).into_iter().collect())
     }
+
+    /// The same of a file in this directory, with the token in it; `None` if there is no file.
+    pub(super) fn pid_holder_in(
+        &self,
+        descriptor: &Arc<Handle>,
+        name: &str,
+    ) -> Result<Option<(u64, Option<Holder>)>, Error> {
+        holder(&Place::there(self, descriptor, name))
+    }
+}
+
+fn holder(place: &Place<'_>) -> Result<Option<(u64, Option<Holder>)>, Error> {
+    let (mut slot, mut token) = (Slot::Lock, None);
+    for _ in 0..=DEEPEST {
+        let Some(card) = place.card(slot)? else { break };
+        let token = *token.get_or_insert(card.token);
+        if card.may_live() {
+            let pid = card.record.process.pid;
+            return Ok(Some((token, Some(Holder::of(card.record, pid, Evidence::Record)))));
+        }
+        slot = Slot::After(card.id);
+    }
+    Ok(token.map(|token| (token, None)))
 }

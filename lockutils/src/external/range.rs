@@ -128,21 +128,60 @@ fn set(file: &File, range: Range, kind: libc::c_int) -> io::Result<()> {
     Ok(())
 }
 
+/// What a lock on some bytes is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// It stands in nobody's way.
+    Token,
+    /// The lock, perhaps with places of the queue; or all there is, as programs have it that know nothing of parts.
+    Lock,
+    /// So many permits of a semaphore that has `of`.
+    Permits { taken: u32, of: u32 },
+    /// A wait for a permit, as the first in the queue.
+    First,
+    /// A wait in the queue.
+    Place,
+}
+
+impl Meaning {
+    pub(super) fn of(first: libc::off_t, last: libc::off_t) -> Self {
+        let row = |byte: libc::off_t| (byte - Range::FIRST_PERMIT).div_euclid(Range::ROW);
+        match first {
+            _ if last < Range::LOCK.start => Self::Token,
+            Range::FIRST_PLACE.. => Self::Place,
+            _ if first == Range::FIRST_PLACE - 1 => Self::First,
+            _ if row(first) == row(last) => match u32::try_from(row(first)) {
+                Ok(of @ 1..=MOST_PERMITS) => {
+                    Self::Permits { taken: u32::try_from(last - first + 1).unwrap_or(of), of }
+                }
+                _ => Self::Lock,
+            },
+            _ => Self::Lock,
+        }
+    }
+}
+
 /// What another has of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Conflict {
+    pub(super) sharing: Sharing,
     /// The process, if the kernel says so: it does for record locks, and not for OFD locks.
     pub(super) pid: Option<u32>,
     /// It reaches to the end of all files.
     pub(super) is_endless: bool,
-    start: libc::off_t,
-    length: libc::off_t,
+    pub(super) start: libc::off_t,
+    pub(super) length: libc::off_t,
 }
 
 impl Conflict {
     /// The first place of the queue behind it.
     pub(super) fn next_place(self) -> libc::off_t {
         self.start + self.length - Range::FIRST_PLACE
+    }
+
+    /// The last byte.
+    pub(super) fn last(self) -> libc::off_t {
+        if self.is_endless { libc::off_t::MAX } else { self.start + self.length - 1 }
     }
 
     /// How many permits the semaphore has of which this is one; `None` if it is something else.
@@ -160,5 +199,43 @@ pub(super) fn conflict(file: &File, range: Range, sharing: Sharing) -> io::Resul
         return Ok(None);
     }
     let pid = u32::try_from(probe.l_pid).ok().filter(|pid| *pid > 0);
-    Ok(Some(Conflict { pid, is_endless: probe.l_len == 0, start: probe.l_start, length: probe.l_len }))
+    let reads = libc::c_int::from(probe.l_type) == libc::F_RDLCK;
+    let sharing = if reads { Sharing::Shared } else { Sharing::Alone };
+    Ok(Some(Conflict {
+        sharing,
+        pid,
+        is_endless: probe.l_len == 0,
+        start: probe.l_start,
+        length: probe.l_len,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(range: Range) -> Meaning {
+        let last = if range.length == 0 { libc::off_t::MAX } else { range.start + range.length - 1 };
+        Meaning::of(range.start, last)
+    }
+
+    #[test]
+    fn what_a_range_is_for_can_be_told() {
+        assert_eq!(meaning(Range::TOKEN), Meaning::Token);
+        for lock in [Range::LOCK, Range::ALL, Range::up_to(0), Range::up_to(Range::LAST)] {
+            assert_eq!(meaning(lock), Meaning::Lock);
+        }
+        for place in [Range::place(0), Range::place(Range::LAST)] {
+            assert_eq!(meaning(place), Meaning::Place);
+        }
+        assert_eq!(meaning(Range::first_at(7)), Meaning::First);
+        for of in [1, 2, 7, MOST_PERMITS] {
+            assert_eq!(meaning(Range::permit(of, 0)), Meaning::Permits { taken: 1, of });
+            assert_eq!(meaning(Range::permit(of, of - 1)), Meaning::Permits { taken: 1, of });
+            let all = Range { length: of.into(), ..Range::permit(of, 0) };
+            assert_eq!(meaning(all), Meaning::Permits { taken: of, of });
+        }
+        assert_eq!(Meaning::of(0, 9), Meaning::Lock, "somebody else's");
+        assert_eq!(Meaning::of(Range::row(1), Range::row(3)), Meaning::Lock, "somebody else's");
+    }
 }

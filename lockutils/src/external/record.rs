@@ -149,12 +149,18 @@ pub(super) fn content(file: &File) -> io::Result<Content> {
 /// What the third line of a pid file begins with.
 pub(super) const PID_MAGIC: &str = "lockutils pid 1 ";
 
-/// Whether a file is a pid file. The lines before the one that tells are a number and the name of a program.
+/// Whether a file is a pid file.
 pub(super) fn is_pid_file(file: &File) -> io::Result<bool> {
     let mut start = [0; LENGTH];
     let length = file::read(file, &mut start)?;
-    let third = start[..length].split(|byte| *byte == b'\n').nth(2);
-    Ok(third.is_some_and(|line| line.starts_with(PID_MAGIC.as_bytes())))
+    Ok(is_card(&start[..length]))
+}
+
+/// Whether a file that begins like this is a pid file. The lines before the one that tells are a number and the name of a
+/// program.
+pub(super) fn is_card(start: &[u8]) -> bool {
+    let third = start.split(|byte| *byte == b'\n').nth(2);
+    third.is_some_and(|line| line.starts_with(PID_MAGIC.as_bytes()))
 }
 
 /// Whether a file with this content is one that a lock of the kernel was taken on.
@@ -276,6 +282,11 @@ fn write_end(out: &mut impl Write, text: &str, most: usize) {
 }
 
 impl Record {
+    /// Whether it says all that it can say of somebody who has the lock.
+    pub(super) fn names_a_holder(&self) -> bool {
+        self.is_held && self.is_whole
+    }
+
     /// What `content` says, as far as it can be understood; `None` if it is no record.
     pub(crate) fn parse(content: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(content.strip_prefix(MAGIC.as_bytes())?);

@@ -18,7 +18,7 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -129,6 +129,16 @@ pub(super) fn open_existing(
     opened.map_err(|error| refusal(&error)).and_then(checked)
 }
 
+/// The same for a look, and says when it was changed last.
+pub(super) fn open_to_look(
+    directory: &Handle,
+    name: &str,
+) -> Result<(File, FileId, Option<SystemTime>), Unopened> {
+    let (file, id) = open_existing(directory, name, Purpose::Look)?;
+    let changed = file.metadata().and_then(|data| data.modified()).ok();
+    Ok((file, id, changed))
+}
+
 /// A FIFO or a terminal must not hold us up.
 fn options(purpose: Purpose, waits: bool) -> OpenOptions {
     let now = if waits { 0 } else { libc::O_NONBLOCK };
@@ -227,6 +237,11 @@ pub(super) fn is_locked(file: &File) -> io::Result<bool> {
         return Ok(true);
     }
     taken_for_a_moment(file, Sharing::Alone).map(|taken| !taken)
+}
+
+/// Whether others share the lock that somebody has; it is shared for a moment if so.
+pub(super) fn is_shared(file: &File) -> io::Result<bool> {
+    taken_for_a_moment(file, Sharing::Shared)
 }
 
 fn taken_for_a_moment(file: &File, sharing: Sharing) -> io::Result<bool> {

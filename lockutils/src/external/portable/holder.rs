@@ -20,7 +20,7 @@ impl Opened {
         }
         // What cannot be read is not known.
         let record = self.record().ok().flatten();
-        let record = record.filter(|record| record.is_held && record.is_whole && may_live(record));
+        let record = record.filter(|record| record.names_a_holder() && may_live(record));
         Ok(vec![record.map_or_else(Holder::unknown, |record| {
             let pid = record.process.pid;
             Holder::of(record, pid, Evidence::Record)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::file::Handle;
 use super::mechanism::Lack;
 use super::remove::{Manner, Removal};
 use super::{Directory, Taker};
@@ -63,6 +64,14 @@ impl PidLock {
 #[expect(clippy::unused_self, reason = "elsewhere it is asked")]
 impl Directory {
     pub(super) fn pid_holders(&self, name: &str) -> Result<Vec<Holder>, Error> {
+        Err(Lack::OF_ANY_PID_FILE.error(name))
+    }
+
+    pub(super) fn pid_holder_in(
+        &self,
+        _: &Arc<Handle>,
+        name: &str,
+    ) -> Result<Option<(u64, Option<Holder>)>, Error> {
         Err(Lack::OF_ANY_PID_FILE.error(name))
     }
 
