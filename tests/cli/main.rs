@@ -4,5 +4,7 @@ mod acting;
 mod clean;
 mod doctor;
 mod documentation;
+mod list;
 mod place;
 mod usage;
+mod who;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::duration;
 use crate::failure::{Failure, say};
 use crate::place::Place;
-use crate::printable::Printable;
+use crate::shown::plain;
 
 /// Removes lock files that nobody uses
 ///
@@ -153,9 +153,9 @@ fn print(args: &Args, name: &str, fate: &Fate) -> Result<(), Failure> {
         serde_json::to_string(&Line { name, fate }).map_err(|error| Failure::new(Exit::Internal, error))?
     } else {
         let (word, why) = fate.words();
-        let why = why.map(|why| format!(": {}", Printable(why))).unwrap_or_default();
+        let why = why.map(|why| format!(": {}", plain(why))).unwrap_or_default();
         let width = if args.dry_run { "would remove".len() } else { "removed".len() };
-        format!("{word:<width$}  {}{why}", Printable(name))
+        format!("{word:<width$}  {}{why}", plain(name))
     };
     let written = writeln!(io::stdout(), "{line}");
     written.map_err(|error| Failure::io("write to", Path::new("standard output"), &error))
@@ -195,7 +195,7 @@ impl Tally {
             let Self { files, refused, .. } = self;
             return Err(failure.because(format_args!(
                 "{refused} of {files} files cannot be removed; the first is {}: ",
-                Printable(&name)
+                plain(&name)
             )));
         }
         if args.quiet {

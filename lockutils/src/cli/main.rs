@@ -7,9 +7,14 @@ mod completions;
 mod doctor;
 mod duration;
 mod failure;
+mod json;
+mod list;
 mod man;
+mod output;
 mod place;
-mod printable;
+mod shown;
+mod table;
+mod who;
 
 use std::process::ExitCode;
 
@@ -29,9 +34,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    List(list::Args),
+    Who(who::Args),
     Clean(clean::Args),
-    Completions(completions::Args),
     Doctor(doctor::Args),
+    Completions(completions::Args),
     Man(man::Args),
 }
 
@@ -41,9 +48,11 @@ fn main() -> ExitCode {
         Err(error) => return misunderstood(&error),
     };
     let ended = match cli.command {
+        Command::List(args) => list::run(&args),
+        Command::Who(args) => who::run(&args),
         Command::Clean(args) => clean::run(&args),
-        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     };
     ended.unwrap_or_else(|failure| {

@@ -51,6 +51,8 @@ impl Files {
     }
 
     fn find_more(&mut self) -> Result<(), Error> {
+        // Two passes at once would be twice the memory.
+        (self.found, self.looker) = (Vec::new().into_iter(), None);
         let path = self.directory.path();
         let failed = |error| Error::io_at("read the lock directory", path, error);
         let found = names::next(path, &self.prefix, self.last.as_deref(), names::MOST).map_err(failed)?;

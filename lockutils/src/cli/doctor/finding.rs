@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::printable::Printable;
+use crate::shown::plain;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,8 +59,8 @@ impl fmt::Display for Finding {
             State::Warning => "warning",
             State::Problem => "problem",
         };
-        write!(f, "{state:<7}  {:<13}  {}", self.check, Printable(&self.text))?;
+        write!(f, "{state:<7}  {:<13}  {}", self.check, plain(&self.text))?;
         let Some(way_out) = &self.way_out else { return Ok(()) };
-        write!(f, "\n{:24} -> {}", "", Printable(way_out))
+        write!(f, "\n{:24} -> {}", "", plain(way_out))
     }
 }

@@ -30,6 +30,7 @@ impl View {
     pub(super) fn look(&mut self, opened: &Opened, _: Option<Record>) -> Result<Seen, Error> {
         let holders = opened.holders()?;
         let state = if holders.is_empty() { FileState::Free } else { held(opened)? };
+        let holders = if state == FileState::Free { Vec::new() } else { holders };
         // Nobody can tell who waits.
         Ok(Seen { state, holders, waiters: None })
     }
@@ -40,8 +41,13 @@ impl View {
     }
 }
 
+/// Of a file that somebody had a moment ago.
 fn held(opened: &Opened) -> Result<FileState, Error> {
     let shared = file::is_shared(opened.file());
     let shared = shared.map_err(|error| Error::io_at("look at lock file", opened.path(), error))?;
-    Ok(if shared { FileState::Read } else { FileState::Write })
+    Ok(match shared {
+        false => FileState::Write,
+        true if opened.is_locked()? => FileState::Read,
+        true => FileState::Free,
+    })
 }

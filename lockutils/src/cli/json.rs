@@ -1,0 +1,147 @@
+//! A lock file as a line of JSON. `docs/list.schema.json` is its schema.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lockutils::{Evidence, FileState, FileStatus, Holder};
+use serde::Serialize;
+
+/// What a line says of a file.
+#[derive(Serialize)]
+pub(crate) struct Line<'a> {
+    name: Cow<'a, str>,
+    path: Cow<'a, str>,
+    state: &'static str,
+    mode: Option<&'static str>,
+    permits: Option<Permits>,
+    why: Option<&'a str>,
+    holders: Vec<Holding<'a>>,
+    waiters: Option<usize>,
+    fencing_token: Option<Token>,
+    changed: Option<String>,
+    looked_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Permits {
+    taken: u32,
+    of: u32,
+}
+
+#[derive(Serialize)]
+struct Holding<'a> {
+    pid: Option<u32>,
+    program: Option<&'a str>,
+    host: Option<&'a str>,
+    elsewhere: bool,
+    since: Option<String>,
+    place: Option<&'a str>,
+    function: Option<&'a str>,
+    thread: Option<&'a str>,
+    fencing_token: Option<Token>,
+    evidence: &'static str,
+    text: String,
+}
+
+/// As a string: most readers of JSON keep 53 bits of a number, and a token that has lost its end is another one.
+#[derive(Serialize)]
+struct Token(String);
+
+impl<'a> Line<'a> {
+    pub(crate) fn of(status: &'a FileStatus, looked_at: SystemTime) -> Self {
+        let (state, mode) = words(status.state());
+        let permits = match status.state() {
+            FileState::Permits { taken, of } => Some(Permits { taken, of }),
+            _ => None,
+        };
+        Self {
+            name: status.name(),
+            path: status.path().to_string_lossy(),
+            state,
+            mode,
+            permits,
+            why: status.why(),
+            holders: status.holders().iter().map(Holding::of).collect(),
+            waiters: status.waiters(),
+            fencing_token: status.fencing_token().map(Token::of),
+            changed: status.changed().and_then(moment),
+            looked_at: moment(looked_at),
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")
+    }
+}
+
+fn words(state: FileState) -> (&'static str, Option<&'static str>) {
+    match state {
+        FileState::Free => ("free", None),
+        FileState::Waited => ("waited", None),
+        FileState::Write => ("held", Some("write")),
+        FileState::Read => ("held", Some("read")),
+        FileState::Permits { .. } => ("held", Some("permits")),
+        FileState::Foreign => ("foreign", None),
+        _ => ("unknown", None),
+    }
+}
+
+impl<'a> Holding<'a> {
+    fn of(holder: &'a Holder) -> Self {
+        Self {
+            pid: holder.pid(),
+            program: holder.program(),
+            host: holder.host(),
+            elsewhere: holder.is_elsewhere(),
+            since: holder.since().and_then(moment),
+            place: holder.place(),
+            function: holder.function(),
+            thread: holder.thread(),
+            fencing_token: holder.fencing_token().map(Token::of),
+            evidence: evidence(holder.evidence()),
+            text: holder.to_string(),
+        }
+    }
+}
+
+fn evidence(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Own => "own",
+        Evidence::Both => "both",
+        Evidence::Record => "record",
+        Evidence::Kernel => "kernel",
+        Evidence::KernelAgainstRecord => "kernel-against-record",
+        _ => "nothing",
+    }
+}
+
+impl Token {
+    fn of(token: u64) -> Self {
+        Self(token.to_string())
+    }
+}
+
+/// As in RFC 3339. `None` for what that has no words for: times of files may be anything.
+pub(crate) fn moment(time: SystemTime) -> Option<String> {
+    time.duration_since(UNIX_EPOCH).ok()?;
+    let mut text = String::new();
+    write!(text, "{}", humantime::format_rfc3339_millis(time)).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn moments_that_cannot_be_written_are_left_out() {
+        assert_eq!(moment(UNIX_EPOCH).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(moment(UNIX_EPOCH - Duration::from_secs(1)), None);
+        assert_eq!(moment(UNIX_EPOCH + Duration::from_secs(1 << 40)), None);
+    }
+}

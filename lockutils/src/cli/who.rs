@@ -1,0 +1,86 @@
+//! `lockutils who`: who has one lock.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use lockutils::exit::Exit;
+use lockutils::{FileState, FileStatus};
+
+use crate::failure::{Failure, say};
+use crate::json::Line;
+use crate::list::lock_path;
+use crate::output::{self, Stop, ended};
+use crate::place::Place;
+use crate::shown::plain;
+
+/// Says who has a lock, since when and where, and how many wait for it
+///
+/// It looks, and takes nothing. Each holder is a line; programs that are not of this library are named too. The name may have
+/// a `/`, as in the library: the file has a `_` in its place.
+///
+/// Exit status: 0 if somebody has it, 1 if nobody has it; 66 if what is there is no lock file; 77 if it may not be read; 78 if
+/// there is no lock directory to look into.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Prints a line of JSON, as `lockutils list --json` does
+    #[arg(long)]
+    json: bool,
+
+    /// The name of the lock, without the prefix
+    name: String,
+
+    // Last, since what follows would stand under its heading.
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let locks = args.place.locks()?;
+    let directory = lock_path(&locks)?;
+    let lock = locks.lock(&args.name).external();
+    let Some(status) = lock.file_status()? else {
+        return Err(Failure::new(Exit::Internal, "an external lock has no file"));
+    };
+    if matches!(status.state(), FileState::Foreign | FileState::Unknown) {
+        // Where it cannot be a lock, the library says why, and what to do.
+        lock.is_locked()?;
+    }
+    if !directory.exists() {
+        say(format_args!("there is no lock directory {}", plain(&directory.to_string_lossy())));
+    }
+    ended(answer(args, &status))
+}
+
+fn answer(args: &Args, status: &FileStatus) -> Result<Exit, Stop> {
+    let mut out = output::open();
+    if args.json {
+        Line::of(status, SystemTime::now()).write(&mut out)?;
+    } else {
+        write_in_words(status, &mut out)?;
+    }
+    out.flush()?;
+    Ok(if status.is_held() { Exit::Success } else { Exit::Conflict })
+}
+
+fn write_in_words(status: &FileStatus, out: &mut impl Write) -> io::Result<()> {
+    let verb = match status.state() {
+        FileState::Permits { taken, of } => {
+            writeln!(out, "{taken} of {of} permits are taken")?;
+            "a permit is held"
+        }
+        FileState::Read => "read",
+        _ => "held",
+    };
+    for holder in status.holders() {
+        writeln!(out, "{verb} by {}", plain(&holder.to_string()))?;
+    }
+    if !status.is_held() {
+        writeln!(out, "nobody has it")?;
+    }
+    match status.waiters() {
+        None | Some(0) => Ok(()),
+        Some(1) => writeln!(out, "1 waits for it"),
+        Some(waiters) => writeln!(out, "{waiters} wait for it"),
+    }
+}
