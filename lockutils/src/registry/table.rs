@@ -5,10 +5,14 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::ptr::NonNull;
-use std::thread;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+#[cfg(not(lockutils_portable))]
+use nix::{
+    sched::{CpuSet, sched_getaffinity},
+    unistd::Pid,
+};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{Age, Cell, Found, attach, attached};
@@ -38,6 +42,21 @@ struct Shard(Mutex<HashTable<Entry>>);
 /// An empty table need not be larger, however many threads there may be.
 const MOST_SHARDS: usize = 64;
 
+/// How many processors this thread may run on. The standard library also asks how much of them it may use, in three files of
+/// the control groups: in a program that takes one lock and ends, that is what takes longest.
+#[cfg(not(lockutils_portable))]
+fn processors() -> usize {
+    let all = CpuSet::count();
+    let own = sched_getaffinity(Pid::from_raw(0));
+    // Where the kernel has more than fit into a set, it says so.
+    own.map_or(all, |own| (0..all).filter(|number| own.is_set(*number) == Ok(true)).count())
+}
+
+#[cfg(lockutils_portable)]
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 pub(super) struct Table {
     /// A power of two of them.
     shards: Box<[Shard]>,
@@ -46,8 +65,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new() -> Self {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let shards = (4 * threads).next_power_of_two().min(MOST_SHARDS);
+        let shards = (4 * processors()).next_power_of_two().min(MOST_SHARDS);
         Self {
             shards: (0..shards).map(|_| Shard(Mutex::new(HashTable::new()))).collect(),
             hasher: RandomState::default(),
