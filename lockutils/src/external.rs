@@ -54,6 +54,7 @@ mod wait;
 #[cfg(not(lockutils_portable))]
 mod watch;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -318,7 +319,9 @@ impl LockFile {
             None if state.holds.any() => Ok(()),
             None => state.unlock(),
         };
-        if unlocked.is_err() && !state.holds.any() {
+        // Who has inherited a descriptor would have the next lock on it too.
+        let is_lent = state.opened.as_ref().is_some_and(Opened::is_lent);
+        if !state.holds.any() && (is_lent || unlocked.is_err()) {
             state.opened = None;
         }
         unlocked
@@ -345,6 +348,15 @@ impl LockFile {
     /// Once more for one who has the file: alone, or as a reader that reads already.
     pub(crate) fn reenter(&self) -> bool {
         self.own().holds.join()
+    }
+
+    /// A duplicate of the descriptor, if the file is held, that programs inherit.
+    pub(crate) fn inheritable(&self) -> Result<Option<OwnedFd>, Error> {
+        let mut state = self.own();
+        if !state.holds.any() {
+            return Ok(None);
+        }
+        state.opened.as_mut().map(Opened::inheritable).transpose()
     }
 
     /// Whether the path still leads to the file that is held.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -249,6 +250,44 @@ impl LockGuard {
             self.stub = self.stub.as_reader();
         }
         Ok(self)
+    }
+
+    /// A duplicate of the lock file's descriptor for a program that is about to be started: the program inherits it, and so
+    /// the lock is not free before the program has ended, even if this process is killed meanwhile. For a process that starts
+    /// a program under a lock and waits for its end, as `lockutils run` and flock(1) do.
+    ///
+    /// Every program that is started from now on inherits it, in whatever thread, until the value is dropped: drop it when
+    /// the program has been started. The guard is the one that holds the lock, as before:
+    ///
+    /// - When the guard lets go, the lock is free for all, also if the program still has the descriptor.
+    /// - When this process ends without that, the lock is held until the last process that has inherited the descriptor, or
+    ///   got it from there, has ended or closed it. [`Lock::holders`](crate::Lock::holders) cannot name that process: what it
+    ///   finds says that the holder has ended.
+    /// - It holds all that this process has of the file: other readers and permits of this process too.
+    ///
+    /// `None` for an internal lock, and with [`Mechanism::Pid`](crate::Mechanism::Pid), where it is this process
+    /// that has the lock, and no descriptor. There, a program that must not outlive the lock has to be killed with
+    /// this process (prctl(2), `PR_SET_PDEATHSIG`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_io`] when there are no descriptors left.
+    ///
+    /// ```
+    /// use std::process::Command;
+    ///
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let guard = locks.lock("nightly").external().acquire()?;
+    /// let inherited = guard.inheritable()?;
+    /// let mut child = Command::new("true").spawn().expect("it can be started");
+    /// drop(inherited);
+    /// child.wait().expect("it ends");
+    /// guard.release()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn inheritable(&self) -> Result<Option<OwnedFd>, Error> {
+        self.file().map_or(Ok(None), OuterLock::inheritable)
     }
 
     /// Lets go, as dropping does, and says whether the kernel agreed.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -318,6 +319,30 @@ impl LockAllGuard {
     /// ```
     pub fn guards(&self) -> &[LockGuard] {
         &self.0
+    }
+
+    /// Duplicates of the descriptors of all lock files for a program that is about to be started: as
+    /// [`LockGuard::inheritable`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_io`] when there are no descriptors left.
+    ///
+    /// ```
+    /// use std::process::Command;
+    ///
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let guards = locks.lock_all(["source", "target"]).external().acquire()?;
+    /// let inherited = guards.inheritable()?;
+    /// assert_eq!(inherited.len(), 2);
+    /// let mut child = Command::new("true").spawn().expect("it can be started");
+    /// drop(inherited);
+    /// child.wait().expect("it ends");
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn inheritable(&self) -> Result<Vec<OwnedFd>, Error> {
+        self.0.iter().filter_map(|guard| guard.inheritable().transpose()).collect()
     }
 }
 

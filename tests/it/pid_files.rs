@@ -349,3 +349,12 @@ fn a_file_that_cannot_be_removed_holds_up_others_only() {
     holder.release();
     assert!(place.try_acquire("job").is_some());
 }
+
+/// It is this process that has the lock, and not who has its file open.
+#[test]
+fn there_is_nothing_to_inherit() {
+    let place = Place::of_pid_files("there_is_nothing_to_inherit");
+    assert!(taken(&place).inheritable().expect("no error").is_none());
+    let both = place.locks().lock_all(["a", "b"]).external().acquire().expect("free");
+    assert!(both.inheritable().expect("no error").is_empty());
+}

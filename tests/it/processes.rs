@@ -12,6 +12,7 @@ mod end;
 mod errno;
 mod filesystems;
 pub(crate) mod fork;
+mod inherit;
 mod limits;
 mod order;
 mod paths;

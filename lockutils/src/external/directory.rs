@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::file::{self, FileId, Handle, Step, Want};
 use super::filesystem::{self, Rules};
-use super::opening::{Purpose, Unopened};
+use super::opening::{self, Purpose, Unopened};
 use super::queue;
 #[cfg(not(lockutils_portable))]
 use super::range::{self, Range};
@@ -203,6 +204,7 @@ pub(crate) struct Opened {
     file: File,
     place: Arc<Place>,
     process: ProcessId,
+    is_lent: bool,
 }
 
 /// Which file was opened, and by which path.
@@ -248,7 +250,7 @@ impl Opened {
     pub(super) fn new(file: File, id: FileId, path: PathBuf) -> Self {
         let at = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
         let place = Arc::new(Place { id, path, at, is_linked: AtomicBool::new(false) });
-        Self { file, place, process: ProcessId::current() }
+        Self { file, place, process: ProcessId::current(), is_lent: false }
     }
 
     #[cfg_attr(lockutils_portable, expect(dead_code, reason = "whoever waits looks at the path itself"))]
@@ -433,6 +435,19 @@ impl Opened {
         let length = file::read(&self.file, &mut start)?;
         start.truncate(length);
         Ok(start)
+    }
+
+    /// A duplicate of its descriptor, for programs that are to have the locks too.
+    pub(super) fn inheritable(&mut self) -> Result<OwnedFd, Error> {
+        let duplicate = opening::inheritable(&self.file)
+            .map_err(|errno| Error::io_at("duplicate the descriptor of lock file", self.path(), errno))?;
+        self.is_lent = true;
+        Ok(duplicate)
+    }
+
+    /// Whether programs may have inherited its descriptor.
+    pub(super) fn is_lent(&self) -> bool {
+        self.is_lent
     }
 
     pub(super) fn id(&self) -> FileId {

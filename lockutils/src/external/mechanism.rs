@@ -1,5 +1,6 @@
 //! How the processes of a host keep each other out: by the kernel's locks on a file, or by the file itself.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -235,6 +236,15 @@ impl OuterLock {
         match self {
             Self::Kernel(lock) => lock.is_current(),
             Self::Pid(lock) => lock.is_current(),
+        }
+    }
+
+    /// A duplicate of its descriptor that programs inherit, and the lock with it.
+    pub(crate) fn inheritable(&self) -> Result<Option<OwnedFd>, Error> {
+        match self {
+            Self::Kernel(lock) => lock.inheritable(),
+            // A pid file is that of one process, whoever has it open.
+            Self::Pid(_) => Ok(None),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What opening a lock file has in common on all systems.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -32,6 +32,14 @@ impl From<Errno> for Unopened {
             errno => Self::Failed(errno),
         }
     }
+}
+
+/// A duplicate that programs which are started from now on inherit. Its number has two digits: scripts of the shell give
+/// those of one digit to what they open.
+pub(super) fn inheritable(descriptor: impl AsFd) -> nix::Result<OwnedFd> {
+    let duplicate = fcntl(descriptor, FcntlArg::F_DUPFD(10))?;
+    // SAFETY: the system has just made the descriptor `duplicate`, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(duplicate) })
 }
 
 /// A daemon may have closed the first three; a library that prints to "standard error" must not meet a lock
