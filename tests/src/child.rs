@@ -161,6 +161,16 @@ impl Child {
         self.lines.iter().collect()
     }
 
+    /// Waits for its end. Its standard input stays open, as with [`kill`](Self::kill).
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    #[track_caller]
+    pub fn status(&mut self) -> ExitStatus {
+        self.ends()
+    }
+
     /// Kills it with SIGKILL, and returns when it is dead. Its standard input stays open for those whom it
     /// has started.
     ///

@@ -8,6 +8,7 @@ mod counter;
 mod mounts;
 mod peer;
 mod place;
+mod terminal;
 mod wait;
 
 pub use child::Child;
@@ -16,4 +17,5 @@ pub use counter::Counter;
 pub use mounts::{Mounts, needs_root};
 pub use peer::{Peer, python};
 pub use place::{Place, helper};
+pub use terminal::Terminal;
 pub use wait::{BOUND, asleep, eventually, state, within};

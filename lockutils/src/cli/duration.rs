@@ -18,8 +18,15 @@ mod tests {
 
     #[test]
     fn a_number_alone_means_seconds() {
-        for (text, millis) in [("90", 90_000), ("0", 0), ("1.5", 1500), ("2m", 120_000), ("1h 1s", 3_601_000)]
-        {
+        for (text, millis) in [
+            ("90", 90_000),
+            ("0", 0),
+            ("1.5", 1500),
+            (".007", 7),
+            ("500ms", 500),
+            ("2min", 120_000),
+            ("1h 1s", 3_601_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "-1", "NaN", "inf", "1e99", "7 apples", "d"] {

@@ -56,9 +56,16 @@ pub(crate) fn say(text: impl fmt::Display) {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if error.is_no_lock_path() {
+            return Self::new(Exit::Config, NO_DIRECTORY);
+        }
         Self::new(exit_of(&error), error)
     }
 }
+
+/// What the library says of that is for those who write programs.
+const NO_DIRECTORY: &str = "no lock directory; say --lock-path DIR, or --config FILE with a `lock_path` in it, or set \
+                            LOCKUTILS_LOCK_PATH (OSLO_LOCK_PATH is read too)";
 
 fn exit_of(error: &Error) -> Exit {
     if error.is_timeout() || error.is_busy() || error.is_cancelled() {
@@ -69,7 +76,7 @@ fn exit_of(error: &Error) -> Exit {
         Exit::NotAFile
     } else if error.is_lost() {
         Exit::Lost
-    } else if error.is_no_lock_path() || error.is_config() {
+    } else if error.is_config() {
         Exit::Config
     } else if error.is_permission() {
         Exit::NotPermitted

@@ -2,7 +2,10 @@
 //!
 //! It is a user of the library like any other. Each command is a file, with its arguments at the top.
 
+#![expect(clippy::doc_markdown, reason = "documentation of arguments is help, and read on a terminal")]
+
 mod clean;
+mod command;
 mod completions;
 mod doctor;
 mod duration;
@@ -12,9 +15,11 @@ mod list;
 mod man;
 mod output;
 mod place;
+mod run;
 mod shown;
 mod table;
 mod who;
+mod wrapper;
 
 use std::process::ExitCode;
 
@@ -34,9 +39,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Box<run::Args>),
     List(list::Args),
     Who(who::Args),
     Clean(clean::Args),
+    Wrapper(wrapper::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -48,9 +55,11 @@ fn main() -> ExitCode {
         Err(error) => return misunderstood(&error),
     };
     let ended = match cli.command {
+        Command::Run(args) => run::run(*args),
         Command::List(args) => list::run(&args),
         Command::Who(args) => who::run(&args),
         Command::Clean(args) => clean::run(&args),
+        Command::Wrapper(args) => wrapper::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
