@@ -19,6 +19,13 @@ impl Failure {
         Self { code: exit.code(), text: text.to_string() }
     }
 
+    /// Nobody has said where the lock files are.
+    pub(crate) fn no_directory() -> Self {
+        let way_out = "say --lock-path DIR, or --config FILE with a `lock_path` in it, or set LOCKUTILS_LOCK_PATH \
+                       (OSLO_LOCK_PATH is read too)";
+        Self::new(Exit::Config, format_args!("no lock directory; {way_out}"))
+    }
+
     /// What was done at a path, and what the system has said to that.
     pub(crate) fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
         let exit = match error.kind() {
@@ -56,16 +63,9 @@ pub(crate) fn say(text: impl fmt::Display) {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        if error.is_no_lock_path() {
-            return Self::new(Exit::Config, NO_DIRECTORY);
-        }
         Self::new(exit_of(&error), error)
     }
 }
-
-/// What the library says of that is for those who write programs.
-const NO_DIRECTORY: &str = "no lock directory; say --lock-path DIR, or --config FILE with a `lock_path` in it, or set \
-                            LOCKUTILS_LOCK_PATH (OSLO_LOCK_PATH is read too)";
 
 fn exit_of(error: &Error) -> Exit {
     if error.is_timeout() || error.is_busy() || error.is_cancelled() {
@@ -76,7 +76,7 @@ fn exit_of(error: &Error) -> Exit {
         Exit::NotAFile
     } else if error.is_lost() {
         Exit::Lost
-    } else if error.is_config() {
+    } else if error.is_config() || error.is_no_lock_path() {
         Exit::Config
     } else if error.is_permission() {
         Exit::NotPermitted

@@ -87,11 +87,7 @@ fn directory(locks: &Locks) -> Result<PathBuf, Failure> {
 
 /// The lock directory, if one is said.
 pub(crate) fn lock_path(locks: &Locks) -> Result<PathBuf, Failure> {
-    locks.lock_path().ok_or_else(|| {
-        let way =
-            "name it with --lock-path DIR, --config FILE or the environment variable LOCKUTILS_LOCK_PATH";
-        Failure::new(Exit::Config, format_args!("no lock directory: {way}"))
-    })
+    locks.lock_path().ok_or_else(Failure::no_directory)
 }
 
 /// A table is laid out so many rows at a time.

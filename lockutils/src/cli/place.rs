@@ -45,9 +45,7 @@ impl Place {
         let config = self.directory.configuration()?;
         let locks = Locks::new(config.clone())?;
         if locks.lock_path().is_none() {
-            let why =
-                "say --lock-path DIR or --config FILE, or set the environment variable LOCKUTILS_LOCK_PATH";
-            return Err(Failure::new(Exit::Config, format_args!("no lock directory: {why}")));
+            return Err(Failure::no_directory());
         }
         let Some(prefix) = &self.prefix else { return Ok(locks) };
         // What was wrong with the rest has been said.
