@@ -49,12 +49,25 @@ enum Command {
     Man(man::Args),
 }
 
+/// The same, for the one command that scripts start again and again: the arguments of the others are not made then.
+#[derive(Debug, Parser)]
+#[command(name = "lockutils", max_term_width = 100)]
+struct Runner {
+    #[command(subcommand)]
+    command: OnlyRun,
+}
+
+#[derive(Debug, Subcommand)]
+enum OnlyRun {
+    Run(Box<run::Args>),
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let command = match command() {
+        Ok(command) => command,
         Err(error) => return misunderstood(&error),
     };
-    let ended = match cli.command {
+    let ended = match command {
         Command::Run(args) => run::run(*args),
         Command::List(args) => list::run(&args),
         Command::Who(args) => who::run(&args),
@@ -68,6 +81,13 @@ fn main() -> ExitCode {
         failure.say();
         failure.code().into()
     })
+}
+
+fn command() -> Result<Command, clap::Error> {
+    if std::env::args_os().nth(1).is_none_or(|word| word != "run") {
+        return Cli::try_parse().map(|cli| cli.command);
+    }
+    Runner::try_parse().map(|Runner { command: OnlyRun::Run(args) }| Command::Run(args))
 }
 
 /// Help and version are wanted, and go to standard output.

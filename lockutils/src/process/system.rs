@@ -1,7 +1,7 @@
 //! What Linux tells of processes.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -23,8 +23,15 @@ pub(super) fn wiped_on_fork() -> nix::Result<&'static AtomicU64> {
     Ok(unsafe { page.cast::<AtomicU64>().as_ref() })
 }
 
+/// What stands in a file of `/proc`. Its length is not known before, and `read_to_string` would begin with 32 bytes.
+fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
+    let mut text = String::with_capacity(4096);
+    File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 pub(super) fn boot() -> io::Result<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
+    read_text("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }
 
 pub(super) fn namespace(kind: &str) -> io::Result<u64> {
@@ -37,7 +44,7 @@ pub(super) fn namespace(kind: &str) -> io::Result<u64> {
 fn proc_is_ours() -> io::Result<bool> {
     let own = fs::read_link("/proc/self")?;
     let is_mine = own.to_str() == Some(&*std::process::id().to_string());
-    Ok(is_mine && is_of_one_namespace(&fs::read_to_string("/proc/self/status")?))
+    Ok(is_mine && is_of_one_namespace(&read_text("/proc/self/status")?))
 }
 
 /// One number for each namespace from that of the mount down to that of the process (proc(5), `NSpid`).
@@ -48,7 +55,7 @@ fn is_of_one_namespace(status: &str) -> bool {
 
 /// What `/proc` says of a process.
 pub(super) fn life(pid: u32) -> io::Result<Life> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let stat = read_text(format!("/proc/{pid}/stat"))?;
     if proc_is_ours()? {
         Ok(read(&stat).unwrap_or(Life::Hidden))
     } else {
@@ -76,7 +83,7 @@ pub(crate) fn program(pid: u32) -> String {
     let who = if pid == std::process::id() { "self".to_owned() } else { pid.to_string() };
     let file = fs::read_link(format!("/proc/{who}/exe"));
     let name = file.ok().as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    name.or_else(|| fs::read_to_string(format!("/proc/{who}/comm")).ok().map(|name| name.trim().to_owned()))
+    name.or_else(|| read_text(format!("/proc/{who}/comm")).ok().map(|name| name.trim().to_owned()))
         .unwrap_or_default()
 }
 
