@@ -3,19 +3,19 @@
 //! an error.
 
 mod child;
-mod cli;
 mod counter;
 mod mounts;
 mod peer;
 mod place;
+mod program;
 mod terminal;
 mod wait;
 
 pub use child::Child;
-pub use cli::lockutils;
 pub use counter::Counter;
 pub use mounts::{Mounts, needs_root};
 pub use peer::{Peer, python};
 pub use place::{Place, helper};
+pub use program::{lockutils, service};
 pub use terminal::Terminal;
 pub use wait::{BOUND, asleep, eventually, state, within};

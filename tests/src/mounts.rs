@@ -5,8 +5,8 @@ use std::process::Command;
 use nix::unistd::geteuid;
 
 use crate::child::Child;
-use crate::cli::lockutils;
 use crate::place::{Place, helper};
+use crate::program::lockutils;
 
 /// A mount namespace: what is mounted in it only those see who are started through this, and it goes with
 /// the value.

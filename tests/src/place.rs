@@ -11,7 +11,7 @@ use lockutils::{Config, Lock, LockGuard, Locks, Mechanism};
 use tempfile::TempDir;
 
 use crate::child::Child;
-use crate::cli::lockutils;
+use crate::program::lockutils;
 use crate::wait::eventually;
 
 /// The helper program of this crate, which cargo builds before it runs a test of this crate.
