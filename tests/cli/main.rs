@@ -2,6 +2,7 @@
 
 mod acting;
 mod clean;
+mod cron;
 mod doctor;
 mod documentation;
 mod flock;
