@@ -36,7 +36,7 @@ if [ $# -ne 2 ]; then
 fi
 
 status=0
-lockutils run nightly --no-wait --conflict-exit-code "$busy" --set-env -- "$0" --locked "$1" "$2" || status=$?
+lockutils run nightly --no-wait --conflict-exit-code "$busy" --set-env -- sh "$0" --locked "$1" "$2" || status=$?
 case $status in
 0)
     echo "nightly: $1 is archived"

@@ -93,10 +93,10 @@ async fn serve(server: &Server, router: Router) -> Result<(), Box<dyn Error>> {
 
 fn greet(address: std::net::SocketAddr) {
     println!("listening on http://{address}");
-    println!(
-        "    curl -X POST 'http://{address}/volumes/7/backup?seconds=30' &     # holds its lock as long as it runs"
-    );
-    println!("    curl --json '{{\"gib\": 1}}' http://{address}/volumes/7/grow         # waits for it");
+    let grow = format!("curl --json '{{\"gib\": 1}}' http://{address}/volumes/7/grow");
+    println!("    {grow}                        # makes volume 7");
+    println!("    curl -X POST 'http://{address}/volumes/7/backup?seconds=30' &   # holds its lock for 30 s");
+    println!("    {grow}                        # waits for it, and gives up after 5 s");
     println!("and look at http://{address}/locks");
 }
 

@@ -38,19 +38,6 @@ impl Row {
         let elsewhere = elsewhere(&lock).unwrap_or_else(|error| vec![error.to_string()]);
         Self { lock, elsewhere }
     }
-
-    /// Whether someone of this process has the lock here and waits for another process to let the file go.
-    fn waits_for_file(&self) -> bool {
-        self.lock.mode.is_some() && !self.lock.has_file && !self.elsewhere.is_empty()
-    }
-
-    fn holders(&self) -> u32 {
-        if self.waits_for_file() { 0 } else { self.lock.holders }
-    }
-
-    fn waiting(&self) -> u32 {
-        self.lock.waiters + u32::from(self.waits_for_file())
-    }
 }
 
 /// Who else has the file. While this process writes, nobody has.
@@ -71,7 +58,7 @@ fn elsewhere(state: &LockState) -> Result<Vec<String>, lockutils::Error> {
 }
 
 fn page(rows: &[Row]) -> Markup {
-    let waiting: u32 = rows.iter().map(Row::waiting).sum();
+    let waiting: u32 = rows.iter().map(|row: &Row| row.lock.waiters).sum();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -118,11 +105,11 @@ fn line(row: &Row) -> Markup {
         tr {
             td.lock { b { (lock.name) } div.small { (scope(lock)) } }
             td { (state(row)) }
-            td.number { (row.holders()) @if let Some(permits) = lock.permits { " of " (permits) } }
-            td.number { @if row.waiting() > 0 { span.waiting { (row.waiting()) } } @else { "0" } }
+            td.number { (row.lock.holders) @if let Some(permits) = lock.permits { " of " (permits) } }
+            td.number { @if row.lock.waiters > 0 { span.waiting { (row.lock.waiters) } } @else { "0" } }
             td.number title=[lock.since.map(humantime::format_rfc3339_seconds)] { (held(row)) }
             td.place {
-                @if row.waits_for_file() { div { "waits at" } }
+                @if row.lock.waits_for_file { div { "waits at" } }
                 (lock.place.as_deref().unwrap_or("–"))
             }
             td { @for holder in elsewhere { div { (holder) } } @if elsewhere.is_empty() { "–" } }
@@ -136,15 +123,14 @@ fn scope(lock: &LockState) -> String {
 
 fn state(row: &Row) -> Markup {
     match row.lock.mode {
-        Some(_) if row.waits_for_file() => html! { span.state.wait { "waits for file" } },
+        _ if row.lock.waits_for_file => html! { span.state.wait { "waits for file" } },
         Some(mode) => html! { span.state.(mode) { (mode) } },
         None => html! { span.state { "free" } },
     }
 }
 
 fn held(row: &Row) -> String {
-    let held = row.lock.held().filter(|_| !row.waits_for_file());
-    held.map_or_else(|| "–".to_owned(), short)
+    row.lock.held().map_or_else(|| "–".to_owned(), short)
 }
 
 /// Tenths of a second while they matter.

@@ -60,6 +60,7 @@ pub struct Holder {
     thread: Option<String>,
     function: Option<String>,
     place: Option<String>,
+    purpose: Option<String>,
     since: Option<SystemTime>,
     token: Option<u64>,
     /// The process has ended. Another one has the open file from it, and the lock with that.
@@ -160,6 +161,19 @@ impl Holder {
         self.place.as_deref()
     }
 
+    /// What it has taken the lock for, if it was taken with a [`purpose`](crate::Lock::purpose): `run backup.sh`. Then there is no
+    /// [`place`](Self::place).
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let lock = dir.locks().lock("x").external();
+    /// let purpose = lock.holder()?.and_then(|holder| holder.purpose().map(str::to_owned));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn purpose(&self) -> Option<&str> {
+        self.purpose.as_deref()
+    }
+
     /// Since when, by the wall clock of its host. Of an internal lock only if somebody has waited for it or it was taken
     /// [`timed`](crate::Lock::timed).
     ///
@@ -209,6 +223,7 @@ impl Holder {
             thread: None,
             function: None,
             place: None,
+            purpose: None,
             since: None,
             token: None,
             has_ended: false,
@@ -227,7 +242,7 @@ impl Holder {
 
     /// What a record says, of a process that is `pid` here.
     pub(crate) fn of(record: Record, pid: u32, evidence: Evidence) -> Self {
-        let Record { token, process, thread, function, place, since, .. } = record;
+        let Record { token, process, thread, function, place, purpose, since, .. } = record;
         let is_elsewhere = evidence == Evidence::Record && !process.is_here();
         let text = |text: String| Some(text).filter(|text| !text.is_empty());
         Self {
@@ -238,6 +253,7 @@ impl Holder {
             thread,
             function,
             place,
+            purpose,
             since,
             token,
             has_ended: false,
@@ -313,6 +329,9 @@ impl fmt::Display for Holder {
         self.write_process(f)?;
         if let Some(held) = self.since.and_then(|since| since.elapsed().ok()) {
             write!(f, " for {}", Seconds(held))?;
+        }
+        if let Some(purpose) = &self.purpose {
+            write!(f, ", to {purpose}")?;
         }
         if let Some(place) = &self.place {
             write!(f, ", at {place}")?;

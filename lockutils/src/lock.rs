@@ -301,6 +301,23 @@ impl Lock {
         self.with(Options::set_hashed)
     }
 
+    /// Says what an external lock is taken for, in place of the line in the source, the function and the thread: for programs
+    /// that take locks on behalf of others, as `lockutils run` does. It stands in the record of the lock file, and in what
+    /// others see of the [holder](Holder::purpose): `pid 4711 (lockutils) for 12s, to run backup.sh`. Up to 160 bytes of it
+    /// are kept. Those who share a lock leave no record.
+    ///
+    /// ```
+    /// # let dir = lockutils::testing::temp_locks()?;
+    /// # let locks = dir.locks();
+    /// let lock = locks.lock("nightly").external().purpose("run backup.sh");
+    /// let guard = lock.acquire()?;
+    /// assert_eq!(lock.holder()?.unwrap().purpose(), Some("run backup.sh"));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn purpose(self, what: impl AsRef<str>) -> Self {
+        self.with(|options| options.rare().purpose = Some(what.as_ref().into()))
+    }
+
     /// Looks at the clock when the lock is taken, so that [`LockGuard::held`] knows how long it has been held. An
     /// external lock and one that was waited for are timed anyway; for an internal lock that is free, the look
     /// costs as much as the lock.

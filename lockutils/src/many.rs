@@ -155,6 +155,16 @@ impl LockAll {
         self.each(|lock| lock.prefix(prefix.as_ref()))
     }
 
+    /// As [`Lock::purpose`], for each of them.
+    ///
+    /// ```
+    /// let guards = lockutils::lock_all(["a", "b"]).purpose("run backup.sh").acquire()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn purpose(self, what: impl AsRef<str>) -> Self {
+        self.each(|lock| lock.purpose(what.as_ref()))
+    }
+
     /// As [`Lock::lock_path`].
     ///
     /// ```

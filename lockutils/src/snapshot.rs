@@ -74,21 +74,23 @@ pub struct LockState {
     pub name: String,
     /// Its file, if the lock has been taken as an external one since it is in use.
     pub path: Option<PathBuf>,
-    /// Whether this process has the file now. Otherwise, who has the lock in this process has it internally, or waits for
-    /// another process to let the file go.
+    /// Whether this process has the file now.
     pub has_file: bool,
-    /// How it is held in this process; `None` if it is not, but kept by a handle or about to be taken.
+    /// Whether a thread or task of this process waits for another process to let the file go, to have it alone.
+    pub waits_for_file: bool,
+    /// How it is held in this process; `None` if it is not, but kept by a handle, waited for or about to be taken.
     pub mode: Option<Mode>,
     /// How many hold it in this process: at most one writer, but any number of readers.
     pub holders: u32,
     /// How many permits it has, if it is a semaphore.
     pub permits: Option<u32>,
-    /// How many threads and tasks of this process wait for those who hold it in this process.
+    /// How many threads and tasks of this process wait for it.
     pub waiters: u32,
     /// Since when one holds it alone. Unknown if nobody looked at the clock then: an internal lock that was free, taken
     /// without [`timed`](crate::Lock::timed), and for which nobody has waited.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "as_rfc3339"))]
     pub since: Option<SystemTime>,
-    /// Where in the source it was taken by the one who holds it alone: `src/volumes.rs:42:9`.
+    /// Where in the source it was taken by the one who holds it alone, or who waits for its file: `src/volumes.rs:42:9`.
     pub place: Option<String>,
 }
 
@@ -110,7 +112,8 @@ impl LockState {
         let look = cell.raw().look();
         let file = cell.file().get();
         let held = cell.held();
-        let long = match held.map(|held| held.long) {
+        let awaits = held.is_some_and(|held| held.awaits_file);
+        let long = match held.filter(|_| !awaits).map(|held| held.long) {
             Some(Long::Exactly(long) | Long::AtLeast(long)) => Some(long),
             Some(Long::Unknown) | None => None,
         };
@@ -118,13 +121,24 @@ impl LockState {
             name: cell.name().to_owned(),
             path: file.map(|file| file.path().to_owned()),
             has_file: file.is_some_and(|file| file.is_held()),
-            mode: look.held.map(Mode::from),
-            holders: look.holders,
+            waits_for_file: awaits,
+            mode: look.held.filter(|_| !awaits).map(Mode::from),
+            holders: if awaits { 0 } else { look.holders },
             permits: Some(cell.permits()).filter(|permits| *permits > 0),
-            waiters: look.waiters,
+            waiters: look.waiters + u32::from(awaits),
             since: long.and_then(|long| SystemTime::now().checked_sub(long)),
             place: held.and_then(|held| held.place).map(ToString::to_string),
         }
+    }
+}
+
+/// As everybody writes moments.
+#[cfg(feature = "serde")]
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn as_rfc3339<S: serde::Serializer>(since: &Option<SystemTime>, to: S) -> Result<S::Ok, S::Error> {
+    match since {
+        Some(since) => to.collect_str(&humantime::format_rfc3339_millis(*since)),
+        None => to.serialize_none(),
     }
 }
 

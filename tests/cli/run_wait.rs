@@ -35,6 +35,21 @@ fn a_time_out_says_who_has_the_lock_and_what_helps() {
     }
 }
 
+/// The command, not a line of the source of the one who runs it.
+#[test]
+fn who_waits_is_told_what_runs() {
+    let place = Place::new("what_runs");
+    let mut command = run(&place, &["job", "--", "sh", "-c", "echo runs; exec cat"]);
+    let mut runner = Child::spawn(&mut command);
+    runner.expect("runs");
+    let failed = run(&place, &["job", "-w.1", "--", "true"]).assert().code(1);
+    let said = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+    assert!(said.contains(", to run sh -c \"echo runs; exec cat\"; a longer timeout"), "{said}");
+    assert!(!said.contains(".rs:"), "{said}");
+    let listed = place.lockutils(&["list"]).assert().success().get_output().stdout.clone();
+    assert!(String::from_utf8_lossy(&listed).contains(" run sh -c "), "{listed:?}");
+}
+
 #[test]
 fn the_exit_status_of_a_conflict_can_be_chosen() {
     let place = Place::new("conflict");

@@ -61,7 +61,8 @@ fn a_lock_that_nobody_has_is_1() {
     let place = Place::new("a_lock_that_nobody_has");
     let nobody = |name: &str| {
         let done = place.lockutils(&["who", name]).assert().code(code(Exit::Conflict));
-        done.stdout("nobody has it\n").get_output().stderr.clone()
+        let said = format!("nobody has `{name}` ({})\n", place.file(name).display());
+        done.stdout(said).get_output().stderr.clone()
     };
     assert_eq!(nobody("never"), b"");
     drop(place.try_acquire("before"));
@@ -129,4 +130,31 @@ fn pid_files_are_told() {
     assert!(who(&place, &["job"]).starts_with(&format!("held by pid {} (helper)", holder.pid())));
     fs::write(place.file("kernel"), "lockutils 1 free token=00000000000000000001\n").expect("a file");
     fails(&mut place.lockutils(&["who", "kernel"]), Exit::NotAFile);
+}
+
+/// It would be wrong to say that nobody has it: whoever looks in the other way cannot know.
+#[test]
+fn a_pid_file_is_none_for_who_looks_for_locks_of_the_kernel() {
+    let place = Place::of_pid_files("a_pid_file_is_none");
+    let _holder = place.holder("job");
+    let mut command = place.lockutils(&["who", "job"]);
+    let said = command.env("LOCKUTILS_MECHANISM", "kernel").assert().code(code(Exit::NotAFile)).stdout("");
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    assert!(said.contains("it is a pid file; look with the `mechanism`"), "{said}");
+    assert!(who(&place, &["job"]).starts_with("held by pid "));
+}
+
+/// Who waits for a permit shares what the holders have, and is listed among them: that is said.
+#[test]
+fn a_waiter_among_the_holders_of_permits_is_told_of() {
+    let place = Place::new("a_waiter_among_the_holders");
+    let _held = place.locks().semaphore("uploads", 1).external().acquire().expect("free");
+    let mut waiter =
+        place.lockutils(&["run", "--semaphore", "1", "uploads", "--", "true"]).spawn().expect("it starts");
+    lockutils_tests::eventually("it is listed", || {
+        let said = String::from_utf8(place.lockutils(&["who", "uploads"]).output().expect("it ends").stdout);
+        said.expect("text").contains("1 of 1 permits are taken\none of these waits for its permit")
+    });
+    waiter.kill().expect("it waits");
+    waiter.wait().expect("it was killed");
 }

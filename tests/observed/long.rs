@@ -80,6 +80,29 @@ fn so_is_one_for_another_process() {
     }
 }
 
+/// Two threads of this process want what another process has: both are told who that is, and not that one waits for the
+/// other.
+#[cfg(not(lockutils_portable))]
+#[test]
+fn those_who_wait_behind_a_waiter_are_told_who_has_the_file() {
+    let place = Place::with("behind", |config| config.warn_wait(LONG));
+    let (log, mut holder) = (Log::default(), place.holder("x"));
+    let waiters = [(); 2].map(|()| {
+        let (lock, log) = (place.lock("x"), log.clone());
+        thread::spawn(move || log.of(Level::WARN, || drop(lock.acquire().expect("its turn"))))
+    });
+    eventually("both are told of", || log.lines("still waiting").len() == 2);
+    for told in log.lines("still waiting") {
+        assert!(told.contains(&format!("its file is held by pid {}", holder.pid())), "{told}");
+    }
+    let refused = place.lock("x").timeout(ms(1)).acquire().expect_err("busy");
+    assert!(refused.to_string().contains(&format!("held by pid {}", holder.pid())), "{refused}");
+    holder.release();
+    for waiter in waiters {
+        waiter.join().expect("its turn");
+    }
+}
+
 /// Who is told of keeps its place: the one who came before gets the lock before.
 #[test]
 fn a_wait_that_is_told_of_keeps_its_place() {

@@ -92,10 +92,10 @@ fn who_waits_for_another_process_does_not_have_the_file() {
     let mut holder = place.holder("x");
     thread::scope(|scope| {
         scope.spawn(|| drop(place.lock("x").acquire().expect("its turn")));
-        eventually("it waits", || {
-            place.locks().snapshot().first().is_some_and(|seen| seen.path.is_some() && seen.holders == 1)
-        });
-        assert!(!only(place.locks()).has_file);
+        eventually("it waits", || place.locks().snapshot().first().is_some_and(|seen| seen.waits_for_file));
+        let seen = only(place.locks());
+        assert_eq!((seen.has_file, seen.mode, seen.holders, seen.waiters), (false, None, 0, 1));
+        assert!(seen.since.is_none() && seen.place.expect("where it waits").starts_with(file!()));
         holder.release();
     });
 }

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// The fields: `name`, `path`, `state` ("free", "waited", "held", "foreign", "unknown"), `mode` ("write", "read",
     /// "permits"), `permits` (`taken`, `of`), `why` (it is foreign or unknown), `holders`, `waiters`, `fencing_token` (a string of
     /// digits), `changed` and `looked_at` (RFC 3339). Of each of the `holders`: `pid`, `program`, `host`, `elsewhere` (the pid
-    /// means nothing here), `since`, `place`, `function`, `thread`, `fencing_token`, `evidence`, and `text`, all of it in words.
+    /// means nothing here), `since`, `purpose`, `place`, `function`, `thread`, `fencing_token`, `evidence`, and `text`, all of it in words.
     /// What is not known is null. For example, whom a service waits for: `lockutils list --json | jq -r 'select(.waiters > 0)
     /// | .name, .holders[].text'`
     #[arg(long)]
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 
     /// Looks again and again, until it is interrupted, with so many seconds between [default: 2]
     ///
-    /// On a terminal, the table is drawn anew. Otherwise each look is added, after a line with its moment; with --json, after nothing:
+    /// On a terminal, the table is drawn anew. Otherwise each look is added, after a line with its time; with --json, after nothing:
     /// `looked_at` is the same in all lines of a look.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = seconds)]
     watch: Option<Duration>,

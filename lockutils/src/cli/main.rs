@@ -18,13 +18,13 @@ mod place;
 mod run;
 mod shown;
 mod table;
+mod usage;
 mod who;
 mod wrapper;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use lockutils::exit::Exit;
 
 /// Named locks between the processes of a host: one name stands for one lock, whoever takes it.
 ///
@@ -65,7 +65,7 @@ enum OnlyRun {
 fn main() -> ExitCode {
     let command = match command() {
         Ok(command) => command,
-        Err(error) => return misunderstood(&error),
+        Err(error) => return usage::misunderstood(&error),
     };
     let ended = match command {
         Command::Run(args) => run::run(*args),
@@ -88,12 +88,6 @@ fn command() -> Result<Command, clap::Error> {
         return Cli::try_parse().map(|cli| cli.command);
     }
     Runner::try_parse().map(|Runner { command: OnlyRun::Run(args) }| Command::Run(args))
-}
-
-/// Help and version are wanted, and go to standard output.
-fn misunderstood(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    if !error.use_stderr() && printed.is_ok() { Exit::Success.into() } else { Exit::Usage.into() }
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ use crate::place::Place;
 /// It does what flock(1) does, and locks the same files; -s, -x, -n, -w, -E, -o, -c and --verbose are as there. Here a lock
 /// has a name, and `--` stands before the command.
 ///
+/// Others who wait see the command and its arguments, which stand in the lock file as long as it runs.
+///
 /// The command inherits the open lock file. So the lock is held as long as the command lives, even if `lockutils` itself is
 /// killed (SIGKILL). When the command ends the lock is free, even if it has left processes in the background.
 ///
@@ -77,7 +79,7 @@ struct Kind {
     #[arg(short = 'x', long, short_alias = 'e', visible_short_alias = 'e', overrides_with = "shared")]
     exclusive: bool,
 
-    /// Lets so many in at once; all who use the name must say the same number
+    /// Lets N in at once; all who use the name must say the same number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["shared", "exclusive"])]
     semaphore: Option<u32>,
 
@@ -98,7 +100,7 @@ struct Limits {
 
     /// Does not wait
     ///
-    /// If somebody else has the lock, nothing is run and nothing is said (but with --verbose), so that a cron job
+    /// If somebody else has the lock, nothing is run and nothing is said (unless --verbose), so that a cron job
     /// sends no mail for it. When a --timeout runs out, a line on standard error says who has the lock.
     #[arg(short, long, visible_alias = "nonblock", alias = "nb")]
     no_wait: bool,
@@ -172,7 +174,7 @@ Examples:
 
 pub(crate) fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let command = args.command()?;
-    let ask = args.ask(&args.place.locks()?)?;
+    let ask = args.ask(&args.place.locks()?)?.with_purpose(&command);
     match args.take(&ask)? {
         Some(held) => args.execute(command, held).map(ExitCode::from),
         None => Ok(args.wait.conflict_exit_code.into()),

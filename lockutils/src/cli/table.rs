@@ -54,7 +54,7 @@ fn row(status: &FileStatus, holder: Option<&Holder>) -> Row {
         }),
         text(holder.and_then(Holder::host)),
         number(holder.and_then(Holder::since).map(since)),
-        why.map_or_else(|| text(holder.and_then(Holder::place)), Cow::Owned),
+        why.map_or_else(|| text(holder.and_then(what_for)), Cow::Owned),
         number(status.waiters().map(|waiters| waiters.to_string())),
         number(status.fencing_token().map(|token| token.to_string())),
     ]
@@ -70,6 +70,11 @@ fn state(state: FileState) -> (&'static str, Cow<'static, str>) {
         FileState::Foreign => ("foreign", NOTHING),
         _ => ("unknown", NOTHING),
     }
+}
+
+/// What it was taken for, or where in the source.
+fn what_for(holder: &Holder) -> Option<&str> {
+    holder.purpose().or_else(|| holder.place())
 }
 
 /// With a star where it means nothing here.

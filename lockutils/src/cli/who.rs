@@ -35,6 +35,9 @@ pub(crate) struct Args {
     place: Place,
 }
 
+/// Why a file is foreign that somebody may hold all the same. Other content does not keep a file from being locked.
+const OTHER_MECHANISM: [&str; 2] = ["it is a pid file", "it was made for a lock of the kernel"];
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let locks = args.place.locks()?;
     let directory = lock_path(&locks)?;
@@ -45,6 +48,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if matches!(status.state(), FileState::Foreign | FileState::Unknown) {
         // Where it cannot be a lock, the library says why, and what to do.
         lock.is_locked()?;
+        if let Some(why) = status.why().filter(|why| OTHER_MECHANISM.contains(why) && !args.json) {
+            let path = status.path().to_string_lossy();
+            let way_out = "look with the `mechanism` that is configured for it";
+            return Err(Failure::new(Exit::NotAFile, format_args!("{}: {why}; {way_out}", plain(&path))));
+        }
     }
     if !directory.exists() {
         say(format_args!("there is no lock directory {}", plain(&directory.to_string_lossy())));
@@ -72,11 +80,21 @@ fn write_in_words(status: &FileStatus, out: &mut impl Write) -> io::Result<()> {
         FileState::Read => "read",
         _ => "held",
     };
+    if let FileState::Permits { taken, .. } = status.state()
+        && status.holders().len() > usize::try_from(taken).unwrap_or(usize::MAX)
+    {
+        writeln!(out, "one of these waits for its permit, and the kernel does not tell which:")?;
+    }
     for holder in status.holders() {
         writeln!(out, "{verb} by {}", plain(&holder.to_string()))?;
     }
     if !status.is_held() {
-        writeln!(out, "nobody has it")?;
+        writeln!(
+            out,
+            "nobody has `{}` ({})",
+            plain(&status.name()),
+            plain(&status.path().to_string_lossy())
+        )?;
     }
     match status.waiters() {
         None | Some(0) => Ok(()),

@@ -13,6 +13,8 @@
 //! since 2026-11-22T10:51:18.123Z
 //! ```
 //!
+//! Who takes the lock on behalf of others may say what for: `to run backup.sh`, in place of thread, function and line.
+//!
 //! When the lock is let go, `held` becomes `free` and what comes after the first line becomes blank; unless
 //! somebody waits, who writes over it at once: a writer writes its own record, others the blank one. Nothing
 //! here decides who holds the lock: that is the kernel's. Whatever stands in the file, reading it gives what can
@@ -22,6 +24,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Cursor, Write};
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use once_cell::sync::OnceCell;
@@ -43,6 +46,8 @@ pub(crate) struct Taker {
     /// The function that an attribute stands on.
     function: Option<&'static str>,
     is_task: bool,
+    /// What it is for, in place of all that.
+    purpose: Option<Arc<str>>,
     draft: OnceCell<Draft>,
 }
 
@@ -52,7 +57,11 @@ impl Taker {
         function: Option<&'static str>,
         is_task: bool,
     ) -> Self {
-        Self { place, function, is_task, draft: OnceCell::new() }
+        Self { place, function, is_task, purpose: None, draft: OnceCell::new() }
+    }
+
+    pub(crate) fn with_purpose(self, purpose: Option<Arc<str>>) -> Self {
+        Self { purpose, ..self }
     }
 
     /// Writes as much of the record as is known before the lock is there. Those who share leave none.
@@ -85,6 +94,22 @@ impl Taker {
         [&record[HEAD.min(end)..end], b"\n"].concat()
     }
 
+    /// Where in the program the lock is taken.
+    fn write_where(&self, out: &mut impl Write) {
+        if self.is_task {
+            let _ = out.write_all(b"in task\n");
+        } else if let Some(name) = std::thread::current().name() {
+            line(out, "thread ", name, 24);
+        }
+        if let Some(function) = self.function {
+            line(out, "function ", function, 72);
+        }
+        let place = self.place;
+        let _ = out.write_all(b"at ");
+        write_end(out, place.file(), 64);
+        let _ = writeln!(out, ":{}:{}", place.line(), place.column());
+    }
+
     fn draft(&self) -> &Draft {
         self.draft.get_or_init(|| Draft::new(self))
     }
@@ -101,6 +126,7 @@ pub(crate) struct Record {
     pub(crate) thread: Option<String>,
     pub(crate) function: Option<String>,
     pub(crate) place: Option<String>,
+    pub(crate) purpose: Option<String>,
     pub(crate) since: Option<SystemTime>,
 }
 
@@ -202,18 +228,10 @@ impl Draft {
         // Nothing here can fail but for a lack of room, and all lengths are limited so that there is enough.
         let _ = writeln!(out, "{MAGIC}held token={:020}", 0);
         let _ = out.write_all(&about_process());
-        if taker.is_task {
-            let _ = out.write_all(b"in task\n");
-        } else if let Some(name) = std::thread::current().name() {
-            line(&mut out, "thread ", name, 24);
+        match &taker.purpose {
+            Some(purpose) => line_from_start(&mut out, "to ", purpose, 160),
+            None => taker.write_where(&mut out),
         }
-        if let Some(function) = taker.function {
-            line(&mut out, "function ", function, 72);
-        }
-        let place = taker.place;
-        let _ = out.write_all(b"at ");
-        write_end(&mut out, place.file(), 64);
-        let _ = writeln!(out, ":{}:{}", place.line(), place.column());
         let end = usize::try_from(out.position()).unwrap_or(LENGTH);
         Self { buffer, end, process: ProcessId::current() }
     }
@@ -268,15 +286,24 @@ fn line(out: &mut impl Write, key: &str, value: &str, most: usize) {
     let _ = out.write_all(b"\n");
 }
 
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        text.escape_debug().to_string().into()
+    } else {
+        text.into()
+    }
+}
+
+/// The same with the beginning of a text, which tells more of a command than its end.
+fn line_from_start(out: &mut impl Write, key: &str, value: &str, most: usize) {
+    let value = on_one_line(value);
+    let to = (0..=most.min(value.len())).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
+    let _ = writeln!(out, "{key}{}", &value[..to]);
+}
+
 /// At most so many bytes of the end of a text, which tells more of a path than its beginning; on one line.
 fn write_end(out: &mut impl Write, text: &str, most: usize) {
-    let escaped;
-    let text = if text.bytes().any(|byte| byte.is_ascii_control()) {
-        escaped = text.escape_debug().to_string();
-        &escaped
-    } else {
-        text
-    };
+    let text = on_one_line(text);
     let from = (text.len().saturating_sub(most)..=text.len()).find(|at| text.is_char_boundary(*at));
     let _ = out.write_all(&text.as_bytes()[from.unwrap_or(text.len())..]);
 }
@@ -319,6 +346,7 @@ impl Record {
             "thread" | "in" => self.thread = text(),
             "function" => self.function = text(),
             "at" => self.place = text(),
+            "to" => self.purpose = text(),
             // The last one.
             "since" => {
                 self.is_whole = self.process.pid > 0;

@@ -201,6 +201,7 @@ impl Lock {
             {
                 has_waited = true;
                 trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
+                hold.cell().claim_without_file();
                 let _waiting = self.begin_wait(place);
                 let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
                 let limit = limit.with_alarm(self.long_after(started), &tell);
@@ -315,20 +316,25 @@ impl Lock {
 
     pub(super) fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
         let file = self.file(cell).ok().flatten();
-        let held = cell.held().filter(|_| of == WaitOf::Process);
+        let (awaits_file, held) = match cell.held().filter(|_| of == WaitOf::Process) {
+            // Who has it in this process waits too: those who have the file are in the way of both.
+            Some(held) if held.awaits_file => (true, None),
+            held => (of == WaitOf::File, held),
+        };
         Wait {
             name: cell.name().to_owned(),
             path: file.map(|file| file.path().to_owned()),
             waited,
             holder: held.map(|held| (held.place, held.long)),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
-            file: (of == WaitOf::File).then(|| in_the_way(cell)),
+            file: awaits_file.then(|| in_the_way(cell)),
             others: self.others(cell),
         }
     }
 
     pub(super) fn taker(&self, owner: Owner, place: &'static Location<'static>) -> Taker {
-        Taker::new(place, self.options.function(), owner == Owner::Task)
+        let taker = Taker::new(place, self.options.function(), owner == Owner::Task);
+        taker.with_purpose(self.options.purpose().cloned())
     }
 
     fn others(&self, cell: &Cell) -> Others {

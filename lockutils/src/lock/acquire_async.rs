@@ -67,6 +67,7 @@ impl Lock {
         {
             has_waited = true;
             trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
+            hold.cell().claim_without_file();
             let _waiting = self.begin_wait(place);
             let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
             let limit = limit.with_alarm(self.long_after(started), &tell);

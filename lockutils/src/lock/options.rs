@@ -1,6 +1,7 @@
 //! How a lock is to be taken.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cancel::Cancel;
 use crate::internal::Mode;
@@ -26,6 +27,7 @@ pub(super) struct Rare {
     pub(super) cancel: Option<Cancel>,
     /// The function that an attribute stands on.
     pub(super) function: Option<&'static str>,
+    pub(super) purpose: Option<Arc<str>>,
 }
 
 const READ: u64 = 1;
@@ -130,6 +132,10 @@ impl Options {
 
     pub(super) fn function(&self) -> Option<&'static str> {
         self.rare.as_ref()?.function
+    }
+
+    pub(super) fn purpose(&self) -> Option<&Arc<str>> {
+        self.rare.as_ref()?.purpose.as_ref()
     }
 
     pub(super) fn cancel(&self) -> Option<&Cancel> {

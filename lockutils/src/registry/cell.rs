@@ -40,7 +40,7 @@ pub(crate) struct Cell {
 /// Who has the lock alone, for messages and for the owner itself. Written only by that holder.
 #[derive(Default)]
 struct Holder {
-    /// The thread's number, shifted left by four, with its flags; 0: no thread (a task, or readers).
+    /// The thread's number, shifted left by five, with its flags; 0: no thread (a task, or readers).
     thread: AtomicU64,
     place: AtomicPtr<Location<'static>>,
     since: AtomicU64,
@@ -56,7 +56,9 @@ const REENTRANT: u64 = 2;
 const TIMELESS: u64 = 4;
 /// It has not, but the first of those who wait for it has.
 const AT_LEAST: u64 = 8;
-const FLAGS: u32 = 4;
+/// It has the lock in this process, and waits for the file that another one has.
+const AWAITS_FILE: u64 = 16;
+const FLAGS: u32 = 5;
 
 /// How far a holder is bound to its thread, from not at all to the furthest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +78,8 @@ pub(crate) enum Owner {
 pub(crate) struct Held {
     pub(crate) place: Option<&'static Location<'static>>,
     pub(crate) long: Long,
+    /// It is not held yet: who has it in this process waits for its file.
+    pub(crate) awaits_file: bool,
 }
 
 /// How long a lock has been held.
@@ -211,6 +215,13 @@ impl Cell {
         }
     }
 
+    /// The one holder in this process has to wait for the file, until it [claims](Self::claim) the lock again.
+    pub(crate) fn claim_without_file(&self) {
+        if self.raw.is_write_held() {
+            self.holder.thread.fetch_or(AWAITS_FILE, Relaxed);
+        }
+    }
+
     /// Somebody is about to wait. A holder that came in without a look at the clock is seen from now on.
     pub(crate) fn note_wait(&self) {
         let thread = self.holder.thread.load(Relaxed);
@@ -252,12 +263,13 @@ impl Cell {
         // SAFETY: the pointer is null or was made from a `&'static Location`.
         let place = unsafe { self.holder.place.load(Relaxed).as_ref() };
         let since = Coarse::from_units(self.holder.since.load(Relaxed));
-        let long = match self.holder.thread.load(Relaxed) & (TIMELESS | AT_LEAST) {
+        let thread = self.holder.thread.load(Relaxed);
+        let long = match thread & (TIMELESS | AT_LEAST) {
             0 => Long::Exactly(since.elapsed()),
             AT_LEAST => Long::AtLeast(since.elapsed()),
             _ => Long::Unknown,
         };
-        Some(Held { place, long })
+        Some(Held { place, long, awaits_file: thread & AWAITS_FILE != 0 })
     }
 
     pub(crate) fn relation(&self) -> Relation {

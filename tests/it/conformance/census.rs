@@ -9,7 +9,9 @@ use super::ways::WAYS;
 const SOURCES: [&str; 6] = ["lock.rs", "many.rs", "reentrant.rs", "guard.rs", "locks.rs", "testing.rs"];
 
 /// What looks like a way and is none, or is one that another suite has.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("Lock::purpose", "says what the record tells of the holder"),
+    ("LockAll::purpose", "says what the records tell of the holder"),
     ("Lock::label", "says what metrics call a lock"),
     ("Locks::new", "makes a registry"),
     ("LockAllGuard::guards", "shows guards that are held"),

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use lockutils::{Error, Evidence, Lock, LockAll, LockAllGuard, LockGuard, Locks};
 
+use crate::command::Command;
+
 /// The locks that a command is to run under.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
@@ -44,6 +46,14 @@ impl Ask {
             if fair { all.fair() } else { all }
         });
         Self { names, single, all }
+    }
+
+    /// Those who wait are told what for.
+    pub(super) fn with_purpose(mut self, command: &Command) -> Self {
+        let purpose = format!("run {command}");
+        self.single = self.single.into_iter().map(|lock| lock.purpose(&purpose)).collect();
+        self.all = self.all.map(|all| all.purpose(&purpose));
+        self
     }
 
     /// `None`: somebody else has one of them.
