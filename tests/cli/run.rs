@@ -231,6 +231,14 @@ fn the_directory_and_the_prefix_are_those_that_were_said() {
 }
 
 #[test]
+fn a_path_is_no_name() {
+    let place = Place::new("a_path");
+    let mut command = run(&place, &["/var/lock/cron.lock", "-n", "--", "echo", "ran"]);
+    let line = "/var/lock/cron.lock is a path, and a lock has a name: say --lock-path /var/lock cron.lock";
+    fails(&mut command, Exit::Usage, line);
+}
+
+#[test]
 fn a_lock_that_cannot_be_had_runs_nothing_and_says_why() {
     let place = Place::new("cannot");
     let attempt = |words: &[&str]| run(&place, &[words, &["--", "echo", "ran"]].concat());

@@ -32,6 +32,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 /// lockutils, oslo.concurrency, fasteners, py-filelock or flock(1).
 #[derive(Debug, Parser)]
 #[command(name = "lockutils", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_long_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -48,6 +49,24 @@ enum Command {
     Completions(completions::Args),
     Man(man::Args),
 }
+
+const EXIT_STATUS: &str = "\
+Exit status, of all commands:
+    0  all is well; of `run` and `wrapper`, that of the command
+    1  run: somebody else has the lock. who: nobody has it. doctor: something should be changed
+   64  the command line, or the name of a lock, is not understood
+   66  what is there is no lock file
+   69  the file system keeps no locks, or the mechanism has none of this kind
+   70  something that should not happen
+   71  the system has refused a process, a thread or a descriptor
+   73  a file or directory cannot be made
+   74  reading or writing has failed
+   75  the lock was lost, and the command was ended for that
+   77  not permitted
+   78  no lock directory, or a configuration that cannot be used
+  126  the command cannot be executed
+  127  there is no such command
+128+n  signal n has ended the command";
 
 /// The same, for the one command that scripts start again and again: the arguments of the others are not made then.
 #[derive(Debug, Parser)]

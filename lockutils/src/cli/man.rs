@@ -57,7 +57,8 @@ fn write_all(command: &clap::Command, directory: &Path) -> Result<(), Failure> {
 
 fn page(command: &clap::Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    Man::new(command.clone()).title(full_name(command)).render(&mut page)?;
+    let version = concat!("lockutils ", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).title(full_name(command)).source(version).render(&mut page)?;
     Ok(page)
 }
 

@@ -11,6 +11,7 @@ mod lost;
 mod waiting;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::command::signals::Signals;
 use crate::command::{Command, Tie, attend};
 use crate::failure::{Failure, say};
 use crate::place::Place;
+use crate::shown::plain;
 
 /// Runs a command under a lock
 ///
@@ -94,7 +96,8 @@ struct Kind {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Waiting")]
 struct Limits {
-    /// Gives up after this time: seconds, or with a unit as in 500ms, 5s, 2min; 0 is --no-wait
+    /// Gives up after this time: seconds, or with a unit as in 500ms, 5s, 2min; 0 is --no-wait [default: the
+    /// `timeout` of the configuration, else no limit]
     #[arg(short = 'w', long, visible_alias = "wait", value_name = "TIME", value_parser = crate::duration::parse)]
     timeout: Option<Duration>,
 
@@ -196,6 +199,7 @@ impl Args {
     }
 
     fn ask(&self, locks: &Locks) -> Result<Ask, Failure> {
+        self.refuse_paths()?;
         match (self.kind.semaphore, &self.names[..]) {
             (Some(permits), [name]) => Ok(Ask::permit(locks, name, permits, self.kind.fair)),
             (Some(_), _) => Err(Failure::new(
@@ -204,6 +208,22 @@ impl Args {
             )),
             (None, names) => Ok(Ask::locks(locks, names, self.kind.shared, self.kind.fair)),
         }
+    }
+
+    /// Whoever writes one comes from flock(1), and means that file: that of the name would be another one.
+    fn refuse_paths(&self) -> Result<(), Failure> {
+        let Some(path) = self.names.iter().map(Path::new).find(|name| name.is_absolute()) else {
+            return Ok(());
+        };
+        let directory = path.parent().unwrap_or(path).display();
+        let name = path.file_name().map_or_else(|| "NAME".into(), |name| name.to_string_lossy());
+        Err(Failure::new(
+            Exit::Usage,
+            format_args!(
+                "{} is a path, and a lock has a name: say --lock-path {directory} {name}",
+                plain(&path.to_string_lossy())
+            ),
+        ))
     }
 
     /// `None`: somebody else has it, and the wait was over or not wanted.

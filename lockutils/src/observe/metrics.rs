@@ -108,7 +108,7 @@ pub(crate) fn timed_out(way: &Way) {
 /// | `lockutils_acquired_total` | counter | locks that were taken |
 /// | `lockutils_contended_total` | counter | locks that were not free when they were asked for: waits, and tries that found them busy |
 /// | `lockutils_timed_out_total` | counter | waits that came to their limit |
-/// | `lockutils_wait_seconds` | histogram | how long it took until the lock was there; 0 when it was free |
+/// | `lockutils_wait_seconds` | histogram | how long it took until the lock was there; 0 when it was free. Waits in vain are not in it |
 /// | `lockutils_hold_seconds` | histogram | how long locks were held |
 /// | `lockutils_held` | gauge | locks that are held |
 /// | `lockutils_waiting` | gauge | threads and tasks that wait |
