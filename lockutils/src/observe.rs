@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "metrics")]
 pub use self::metrics::record_metrics;
-pub(crate) use self::metrics::{Label, Waiting, timed_out};
+pub(crate) use self::metrics::{Label, Waiting, contended, timed_out};
 use crate::error::Error;
 use crate::guard::LockGuard;
 use crate::snapshot::Mode;
@@ -115,7 +115,7 @@ impl Acquire {
                 let waited = guard.waited();
                 guard.watch(Box::new(Watched::begin(self, waited)));
             }
-            None => metrics::busy(&self.about.way),
+            None => metrics::contended(&self.about.way),
         }
         Ok(taken)
     }
@@ -153,7 +153,7 @@ impl Watched {
         let Acquire { about, span, limits } = acquire;
         span.acquired(&about, waited);
         let is_counted = metrics::acquired(&about.way, waited);
-        if limits.wait.is_some_and(|limit| waited >= limit) {
+        if limits.wait.is_some_and(|limit| waited >= limit && !waited.is_zero()) {
             trace::waited_long(&about, waited);
         }
         Self { about, since: Instant::now(), waited, limit: limits.hold, is_counted }

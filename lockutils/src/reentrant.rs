@@ -1,5 +1,6 @@
 //! Locks that the thread which has them may take again.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -11,7 +12,7 @@ use crate::internal::{HeldAs, Mode};
 use crate::lock::Lock;
 use crate::observe::Watched;
 use crate::reads;
-use crate::registry::{CellRef, Owner};
+use crate::registry::{CellId, CellRef, Owner};
 use crate::trace;
 
 /// A lock that belongs to the thread that has it, which may take it again up to a limit.
@@ -200,8 +201,6 @@ enum Held {
     Write {
         cell: CellRef,
         file: bool,
-        /// What is to be told by the guard that took the lock: usually the last to be dropped.
-        watched: Option<Box<Watched>>,
     },
     Read(Pinned),
 }
@@ -215,11 +214,15 @@ impl ReentrantGuard {
         if let Some(depth) = cell.reentrant_depth() {
             depth.store(1, Relaxed);
         }
-        Self { held: Held::Write { cell, file, watched }, _stays: PhantomData }
+        if let Some(watched) = watched {
+            // A thread that ends takes no more locks.
+            let _ = WATCHED.try_with(|all| all.borrow_mut().push((cell.id(), watched)));
+        }
+        Self::write(cell, file)
     }
 
     fn write(cell: CellRef, file: bool) -> Self {
-        Self { held: Held::Write { cell, file, watched: None }, _stays: PhantomData }
+        Self { held: Held::Write { cell, file }, _stays: PhantomData }
     }
 
     /// As [`LockGuard::fencing_token`]. All holds of the thread have the same one; an external one within an internal
@@ -233,10 +236,10 @@ impl ReentrantGuard {
     /// ```
     pub fn fencing_token(&self) -> u64 {
         match &self.held {
-            Held::Write { cell, file: true, .. } => {
+            Held::Write { cell, file: true } => {
                 cell.file().get().map_or_else(|| cell.fencing_token(), |file| file.token())
             }
-            Held::Write { cell, file: false, .. } => cell.fencing_token(),
+            Held::Write { cell, file: false } => cell.fencing_token(),
             Held::Read(guard) => guard.as_guard().fencing_token(),
         }
     }
@@ -244,22 +247,37 @@ impl ReentrantGuard {
 
 impl Drop for ReentrantGuard {
     fn drop(&mut self) {
-        let Held::Write { cell, file, watched } = &mut self.held else { return };
-        let watched = watched.take().map(|watched| (watched.held(), watched));
+        let Held::Write { cell, file } = &self.held else { return };
         if *file && let Some(Err(error)) = cell.file().get().map(|file| file.release()) {
             trace::not_unlocked(&error);
         }
-        if let Some(depth) = cell.reentrant_depth() {
-            let left = depth.load(Relaxed) - 1;
-            depth.store(left, Relaxed);
-            if left == 0 {
-                drop(cell.assume_held(Mode::Write));
+        let Some(depth) = cell.reentrant_depth() else { return };
+        let left = depth.load(Relaxed) - 1;
+        depth.store(left, Relaxed);
+        if left == 0 {
+            let watched = take_watched(cell.id()).map(|watched| (watched.held(), watched));
+            drop(cell.assume_held(Mode::Write));
+            if let Some((held, watched)) = watched {
+                watched.end(held);
             }
         }
-        if let Some((held, watched)) = watched {
-            watched.end(held);
-        }
     }
+}
+
+thread_local! {
+    /// What is to be told of the re-entrant locks of this thread when the last level of each is let go, in whatever order
+    /// that is. Their guards stay on the thread.
+    static WATCHED: RefCell<Vec<(CellId, Box<Watched>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// `None` also for a guard that is dropped when the thread has ended and all this is gone.
+fn take_watched(id: CellId) -> Option<Box<Watched>> {
+    let take = |all: &RefCell<Vec<(CellId, Box<Watched>)>>| {
+        let mut all = all.borrow_mut();
+        let at = all.iter().position(|(of, _)| *of == id)?;
+        Some(all.swap_remove(at).1)
+    };
+    WATCHED.try_with(take).ok().flatten()
 }
 
 impl fmt::Debug for ReentrantGuard {

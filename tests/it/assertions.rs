@@ -23,6 +23,13 @@ fn they_hold_where_they_should() {
         drop(guard);
         assert_free!(&lock, "again");
     }
+    if !cfg!(lockutils_portable) {
+        let permits = place.locks().semaphore("s", 2).external();
+        let permit = permits.acquire().expect("free");
+        assert_held!(permits,);
+        drop(permit);
+        assert_free!(permits,);
+    }
     let name = String::from("asserted-by-name");
     let guard = lockutils::lock(&name).acquire().expect("free");
     assert_held!(name);

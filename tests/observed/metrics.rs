@@ -189,3 +189,34 @@ fn those_who_wait_are_a_gauge() {
         counted.expect("acquired_total", "wait", scope, "write", 1.0);
     }
 }
+
+/// Whoever leaves first: the lock is held until the last level is let go.
+#[test]
+fn levels_of_a_re_entrant_lock_are_one_hold_in_whatever_order_they_end() {
+    let mut counted = Counted::new();
+    let lock = own().lock("x").label("levels").reentrant(3);
+    let (first, second) =
+        counted.while_in(|| (lock.acquire().expect("free"), lock.acquire().expect("again")));
+    counted.while_in(|| drop(first));
+    counted.expect("held", "levels", "internal", "write", 1.0);
+    counted.expect("hold_seconds", "levels", "internal", "write", 0.0);
+    counted.while_in(|| drop(second));
+    counted.expect("held", "levels", "internal", "write", 0.0);
+    counted.expect("hold_seconds", "levels", "internal", "write", 1.0);
+}
+
+/// A lock on which everybody gives up is not idle.
+#[test]
+fn waits_that_are_cancelled_are_counted_as_contention() {
+    let mut counted = Counted::new();
+    let locks = own();
+    let lock = locks.lock("x").label("cancelled");
+    let held = lock.acquire().expect("free");
+    counted.while_in(|| {
+        let mut wait = std::pin::pin!(lock.acquire_async());
+        assert!(futures_lite::future::block_on(futures_lite::future::poll_once(wait.as_mut())).is_none());
+    });
+    drop(held);
+    counted.expect("contended_total", "cancelled", "internal", "write", 1.0);
+    counted.expect("waiting", "cancelled", "internal", "write", 0.0);
+}

@@ -126,11 +126,14 @@ struct Under {
     /// Sets LOCKUTILS_FENCING_TOKEN for the command
     ///
     /// A number that is larger for each later holder of the lock, for a resource that is to refuse those who are
-    /// out of date. Of several locks, the largest.
+    /// out of date. Of several locks, the largest. Those who share a lock (--shared, --semaphore) have that of the last one who
+    /// had it alone.
     #[arg(long)]
     set_env: bool,
 
     /// What to do when the lock is lost, because its file was removed or replaced
+    ///
+    /// The command gets the signal, and not what it has started: a shell that is to pass it on needs a trap.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnLost::Kill)]
     on_lost: OnLost,
 

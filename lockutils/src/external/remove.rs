@@ -102,7 +102,8 @@ impl Directory {
         let Ok(entries) = std::fs::read_dir(self.path()) else { return Ok(()) };
         for name in entries.flatten().map(|entry| entry.file_name()) {
             if let Some(name) = name.to_str().filter(|name| is_aside(OsStr::new(name))) {
-                self.remove_aside(name)?;
+                // That of another user is none of ours, and no reason to leave the rest alone.
+                let _ = self.remove_aside(name);
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::task::Waker;
 use std::thread;
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 const STACK: usize = 128 * 1024;
 
@@ -16,10 +16,12 @@ pub(super) fn wake(waker: Waker) {
 
 /// Starts a thread that no signal of the program is delivered to.
 pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let quiet = move || {
-        // Concerns this thread alone. Should it fail, interrupted calls are repeated anyway.
-        let _ = SigSet::all().thread_block();
-        work();
-    };
-    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(quiet).map(drop)
+    // A thread is born with the mask of the one that starts it. Were it to block them itself, it could be given one before
+    // that, such as a SIGCHLD that another thread waits for. Should this fail, interrupted calls are repeated anyway.
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
+    let started = thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work).map(drop);
+    if let Ok(before) = before {
+        let _ = before.thread_set_mask();
+    }
+    started
 }

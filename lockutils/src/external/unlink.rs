@@ -78,7 +78,9 @@ impl Directory {
     /// Nobody finds it by its name any more, so it goes as soon as nobody has it open.
     pub(super) fn remove_aside(&self, name: &str) -> Result<(), Error> {
         let Existing::Open(opened) = self.open_existing(name, Purpose::Lock)? else { return Ok(()) };
-        if opened.try_lock(Sharing::Alone)? && Lease::take(&opened).is_ok() {
+        let is_ours =
+            opened.is_ours().map_err(|error| Error::io_at("read lock file", opened.path(), error))?;
+        if is_ours && opened.try_lock(Sharing::Alone)? && Lease::take(&opened).is_ok() {
             let (directory, _) = self.descriptor()?;
             let removed = unlinkat(&directory, name, UnlinkatFlags::NoRemoveDir);
             removed.map_err(|errno| Error::io_at("remove lock file", opened.path(), errno))?;

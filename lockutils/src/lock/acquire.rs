@@ -199,10 +199,10 @@ impl Lock {
             if !self.reads_on(hold.cell(), file)
                 && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
             {
-                has_waited = true;
+                let is_first = !std::mem::replace(&mut has_waited, true);
                 trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
                 hold.cell().claim_without_file();
-                let _waiting = self.begin_wait(place);
+                let _waiting = self.begin_wait(place, is_first);
                 let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
                 let limit = limit.with_alarm(self.long_after(started), &tell);
                 file.wait(self.share(), &limit, &who)?
@@ -231,6 +231,9 @@ impl Lock {
         if !waits {
             return Ok(false);
         }
+        let _waiting = self.begin_wait(place, true);
+        let tell = self.tell_long(cell, started, WaitOf::File, place);
+        let limit = limit.with_alarm(self.long_after(started), &tell);
         match file.wait(ALONE, &limit, &who)? {
             Ok(()) => Ok(true),
             Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File, place)),
@@ -259,7 +262,7 @@ impl Lock {
         if !fair && spin(cell.raw(), mode) {
             return Ok(cell.assume_held(mode));
         }
-        let _waiting = self.begin_wait(place);
+        let _waiting = self.begin_wait(place, true);
         let tell = self.tell_long(cell, started, WaitOf::Process, place);
         match limit.with_alarm(self.long_after(started), &tell).block(Waiting::new(cell.raw(), mode, fair)) {
             Ok(()) => Ok(cell.assume_held(mode)),

@@ -65,10 +65,10 @@ impl Lock {
         if let Some(file) = file
             && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
         {
-            has_waited = true;
+            let is_first = !std::mem::replace(&mut has_waited, true);
             trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
             hold.cell().claim_without_file();
-            let _waiting = self.begin_wait(place);
+            let _waiting = self.begin_wait(place, is_first);
             let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
             let limit = limit.with_alarm(self.long_after(started), &tell);
             match limit.watch(file.wait_async(self.share(), &who)).await {
@@ -91,7 +91,7 @@ impl Lock {
         cell.note_wait();
         trace::waiting(cell.name(), place);
         let (mode, fair) = (self.options.mode(), self.options.is_fair());
-        let _waiting = self.begin_wait(place);
+        let _waiting = self.begin_wait(place, true);
         let tell = self.tell_long(&cell, started, WaitOf::Process, place);
         let limit = limit.with_alarm(self.long_after(started), &tell);
         match limit.watch(Waiting::new(cell.raw(), mode, fair)).await {

@@ -8,7 +8,7 @@ use super::acquire::WaitOf;
 use crate::config::Config;
 use crate::error::Error;
 use crate::guard::{LockGuard, Pinned};
-use crate::observe::{About, Acquire, Limits, Waiting, Way};
+use crate::observe::{self, About, Acquire, Limits, Waiting, Way};
 use crate::registry::{Cell, Owner};
 use crate::trace;
 
@@ -59,9 +59,13 @@ impl Lock {
         self.locks.shared().asked().map(Config::limits).unwrap_or_default()
     }
 
-    /// A wait begins.
-    pub(super) fn begin_wait(&self, place: &'static Location<'static>) -> Waiting {
-        Waiting::begin(&self.way(place))
+    /// A wait begins: the first one of an acquire, or that for the file after that for those of this process.
+    pub(super) fn begin_wait(&self, place: &'static Location<'static>, is_first: bool) -> Waiting {
+        let way = self.way(place);
+        if is_first {
+            observe::contended(&way);
+        }
+        Waiting::begin(&way)
     }
 
     /// When a wait that began then has lasted so long that it is told of.

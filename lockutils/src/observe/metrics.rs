@@ -68,9 +68,6 @@ pub(crate) fn acquired(way: &Way, waited: Duration) -> bool {
     }
     let labels = way.labels();
     counter!(ACQUIRED, &labels).increment(1);
-    if !waited.is_zero() {
-        counter!(CONTENDED, &labels).increment(1);
-    }
     histogram!(WAIT, &labels).record(waited);
     gauge!(HELD, &labels).increment(1.0);
     true
@@ -83,8 +80,8 @@ pub(crate) fn released(way: &Way, held: Duration) {
     histogram!(HOLD, &labels).record(held);
 }
 
-/// Somebody did not want to wait for it.
-pub(crate) fn busy(way: &Way) {
+/// It was not free.
+pub(crate) fn contended(way: &Way) {
     if records() {
         counter!(CONTENDED, &way.labels()).increment(1);
     }
@@ -95,9 +92,7 @@ pub(crate) fn timed_out(way: &Way) {
     if !records() {
         return;
     }
-    let labels = way.labels();
-    counter!(CONTENDED, &labels).increment(1);
-    counter!(TIMED_OUT, &labels).increment(1);
+    counter!(TIMED_OUT, &way.labels()).increment(1);
 }
 
 /// Begins to count the locks of the process, with the recorder of the crate `metrics` that is installed. To be called once,

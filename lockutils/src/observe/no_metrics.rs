@@ -26,5 +26,5 @@ pub(crate) fn acquired(_: &Way, _: Duration) -> bool {
 }
 
 pub(crate) fn released(_: &Way, _: Duration) {}
-pub(crate) fn busy(_: &Way) {}
+pub(crate) fn contended(_: &Way) {}
 pub(crate) fn timed_out(_: &Way) {}

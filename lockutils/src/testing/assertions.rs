@@ -5,6 +5,9 @@ use std::fmt;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __assert_held {
+    ($lock:expr,) => {
+        $crate::__assert_held!($lock)
+    };
     ($lock:expr $(, $($message:tt)+)?) => {
         if let ::core::result::Result::Err(why) = $crate::__private::testing::held(&$lock) {
             $crate::__private::testing::fail(&why, $crate::__assert_message!($($($message)+)?));
@@ -15,6 +18,9 @@ macro_rules! __assert_held {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __assert_free {
+    ($lock:expr,) => {
+        $crate::__assert_free!($lock)
+    };
     ($lock:expr $(, $($message:tt)+)?) => {
         if let ::core::result::Result::Err(why) = $crate::__private::testing::free(&$lock) {
             $crate::__private::testing::fail(&why, $crate::__assert_message!($($($message)+)?));
@@ -81,11 +87,17 @@ impl Named for &String {
 pub fn held(of: &impl Named) -> Result<(), String> {
     let lock = of.lock();
     let text = match lock.holders().map_err(|error| unknown(&error))?.as_slice() {
-        holders if holders.iter().any(|holder| holder.evidence() == Evidence::Own) => return Ok(()),
+        holders if holders.iter().any(is_me) => return Ok(()),
         [] => "nobody has it".to_owned(),
         [holder, ..] => format!("it is held by {holder}"),
     };
     Err(format!("lock `{}` is not held by this process: {text}", lock.full_name()))
+}
+
+/// Those who share a file are known by their pid alone.
+fn is_me(holder: &Holder) -> bool {
+    let has_my_pid = holder.pid() == Some(std::process::id()) && !holder.is_elsewhere();
+    holder.evidence() == Evidence::Own || has_my_pid
 }
 
 /// Whether nobody holds it.

@@ -181,3 +181,19 @@ fn a_directory_that_must_not_be_used_is_an_error() {
     assert!(other.clean("*", Duration::ZERO).expect_err("everybody may write to it").is_config());
     assert!(place.file("job").exists());
 }
+
+/// What is called so and is none of ours stays, and keeps nobody from the rest.
+#[cfg(not(lockutils_portable))]
+#[test]
+fn what_only_looks_like_a_leftover_stays() {
+    let place = Place::new("looks_like_a_leftover");
+    let (precious, left) = (place.file(".lockutils-removed-data"), place.file(".lockutils-removed-1-0"));
+    std::fs::write(&precious, "precious").expect("written");
+    std::fs::write(&left, "").expect("written");
+    std::fs::create_dir(place.file(".lockutils-removed-dir")).expect("made");
+    drop(place.try_acquire("x"));
+    let cleaned = place.locks().clean("*", std::time::Duration::ZERO).expect("it goes on");
+    assert_eq!(cleaned.removed, ["x"]);
+    assert_eq!(std::fs::read_to_string(&precious).expect("it is there"), "precious");
+    assert!(!left.exists());
+}

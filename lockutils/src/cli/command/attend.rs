@@ -52,7 +52,8 @@ impl Child {
             }
             let ended = match signals.next(overseer.due()) {
                 Ok(Some(came)) => self.heed(came)?,
-                Ok(None) => None,
+                // Should its end have been told to somebody else, it is seen here.
+                Ok(None) => self.look(libc::WNOHANG)?,
                 // Without signals: they are not passed on any more, but nothing else is lost.
                 Err(_) => self.look(0)?,
             };
