@@ -27,6 +27,10 @@ fn every_command_has_a_manual_page() {
     let place = Place::new("manual");
     let main = printed(&place, &["man"]);
     assert!(main.starts_with(".ie") && main.contains("lockutils"), "{main}");
+    assert!(
+        main.contains(".SH NOTES\nExit status, of all commands:") && main.contains("lockutils 0."),
+        "{main}"
+    );
     let page = printed(&place, &["man", "completions"]);
     assert!(page.contains("Prints the completions of a shell"), "{page}");
     place.lockutils(&["man", "nothing"]).assert().code(i32::from(Exit::Usage.code()));

@@ -59,7 +59,8 @@ fn page(command: &clap::Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let version = concat!("lockutils ", env!("CARGO_PKG_VERSION"));
     Man::new(command.clone()).title(full_name(command)).source(version).render(&mut page)?;
-    Ok(page)
+    // What stands below the help has a heading of its own kind in a manual.
+    Ok(String::from_utf8_lossy(&page).replace(".SH EXTRA\n", ".SH NOTES\n").into_bytes())
 }
 
 /// `lockutils-run` of `lockutils run`, as the pages of git are called.
