@@ -6,12 +6,15 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use lockutils_benches::{median, quantile};
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::errno::Errno;
+use nix::libc;
 
 /// How many files `list` is given: few, to compare with, and many.
 const FILES: [usize; 2] = [1_000, 100_000];
@@ -52,8 +55,8 @@ fn start_up(rounds: usize, program: &Path, directory: &Path) -> io::Result<()> {
     ];
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
-        times[0].push(time(&flock)?);
-        times[1].push(time(&run)?);
+        times[0].push(measure(&flock)?.0);
+        times[1].push(measure(&run)?.0);
     }
     let unit = median(&mut times[0].clone());
     println!("{:<30} {:>9} {:>7} {:>9} {:>9}", "whole processes", "µs", "ratio", "p10", "p90");
@@ -64,12 +67,24 @@ fn start_up(rounds: usize, program: &Path, directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Micro-seconds from the start to the end.
-fn time(words: &[&OsStr]) -> io::Result<f64> {
+/// Micro-seconds from the start to the end, and the largest resident memory in KiB.
+fn measure(words: &[&OsStr]) -> io::Result<(f64, i64)> {
     let start = Instant::now();
-    let status = Command::new(words[0]).args(&words[1..]).stdout(Stdio::null()).status()?;
+    let child = Command::new(words[0]).args(&words[1..]).stdout(Stdio::null()).spawn()?;
+    let (status, peak) = wait(child.id())?;
     let took = start.elapsed().as_secs_f64() * 1e6;
-    if status.success() { Ok(took) } else { Err(io::Error::other(format!("{words:?}: {status}"))) }
+    if status.success() { Ok((took, peak)) } else { Err(io::Error::other(format!("{words:?}: {status}"))) }
+}
+
+/// wait4(2), which says what this one child has used.
+fn wait(child: u32) -> io::Result<(ExitStatus, i64)> {
+    let pid = libc::pid_t::try_from(child).map_err(io::Error::other)?;
+    let (mut status, mut usage) = (0, MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: both are places for what they are given for.
+    Errno::result(unsafe { libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) })?;
+    // SAFETY: the call has written it, and zeroes would do.
+    let usage = unsafe { usage.assume_init() };
+    Ok((ExitStatus::from_raw(status), usage.ru_maxrss))
 }
 
 /// Tables of directories of lock files that nobody holds.
@@ -82,9 +97,9 @@ fn lists(sizes: &[usize], program: &Path, directory: &Path) -> io::Result<()> {
             File::create(locks.join(format!("volume-{number:08}")))?;
         }
         let words: [&OsStr; 4] = [program.as_ref(), "list".as_ref(), "--lock-path".as_ref(), locks.as_ref()];
-        let mut times = (0..5).map(|_| time(&words)).collect::<io::Result<Vec<_>>>()?;
-        // The largest of all children so far: the sizes ascend.
-        let peak = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
+        let measured = (0..5).map(|_| measure(&words)).collect::<io::Result<Vec<_>>>()?;
+        let (mut times, peaks): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
+        let peak = peaks.into_iter().max().unwrap_or_default();
         println!("{:<30} {:>9.0} {:>9.1}", format!("{size} files"), median(&mut times) / 1e3, mib(peak));
     }
     Ok(())
