@@ -49,7 +49,7 @@ fn busy(one: &Service, other: &Service) -> Vec<Request> {
     requests.extend([one.wait_for("7"), one.wait_for("7"), one.wait_for("9")]);
     requests.extend([(); 3].map(|()| one.begin("PUT /volumes/7/content", 1)));
     one.eventually("7", |lock| lock["waiters"] == 2);
-    one.eventually("9", |lock| lock["holders"] == 1);
+    one.eventually("9", |lock| lock["waits_for_file"] == true);
     one.eventually("uploads", |lock| lock["waiters"] == 1);
     requests
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use nix::sys::signal::{SigHandler, Signal, signal};
+
 use crate::place::helper;
 
 /// The program of the command, built once if need be.
@@ -14,7 +16,11 @@ use crate::place::helper;
 #[track_caller]
 pub fn lockutils() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| build("--bin", "lockutils").join("lockutils")).clone()
+    let built = || {
+        heed_signals();
+        build("--bin", "lockutils").join("lockutils")
+    };
+    PROGRAM.get_or_init(built).clone()
 }
 
 /// The program of the example `service`, built once if need be.
@@ -25,7 +31,21 @@ pub fn lockutils() -> PathBuf {
 #[track_caller]
 pub fn service() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| build("--example", "service").join("examples/service")).clone()
+    let built = || {
+        heed_signals();
+        build("--example", "service").join("examples/service")
+    };
+    PROGRAM.get_or_init(built).clone()
+}
+
+/// A shell starts what it runs in the background with the signals of the keys ignored, nohup(1) with SIGHUP ignored, and what
+/// is ignored is inherited: programs that are sent them here are to heed them.
+fn heed_signals() {
+    for heeded in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        // SAFETY: no handler is installed.
+        let set = unsafe { signal(heeded, SigHandler::SigDfl) };
+        set.expect("it can be caught");
+    }
 }
 
 /// Builds a program and returns the directory of its profile: cargo builds the programs of the package that it tests, and
