@@ -16,11 +16,7 @@ use crate::place::helper;
 #[track_caller]
 pub fn lockutils() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let built = || {
-        heed_signals();
-        build("--bin", "lockutils").join("lockutils")
-    };
-    PROGRAM.get_or_init(built).clone()
+    PROGRAM.get_or_init(|| build("--bin", "lockutils").join("lockutils")).clone()
 }
 
 /// The program of the example `service`, built once if need be.
@@ -31,11 +27,7 @@ pub fn lockutils() -> PathBuf {
 #[track_caller]
 pub fn service() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let built = || {
-        heed_signals();
-        build("--example", "service").join("examples/service")
-    };
-    PROGRAM.get_or_init(built).clone()
+    PROGRAM.get_or_init(|| build("--example", "service").join("examples/service")).clone()
 }
 
 /// A shell starts what it runs in the background with the signals of the keys ignored, nohup(1) with SIGHUP ignored, and what
@@ -52,6 +44,7 @@ fn heed_signals() {
 /// these are of others. With the features of the whole workspace, so that nothing is built that is not needed by other
 /// tests too.
 fn build(kind: &str, name: &str) -> PathBuf {
+    heed_signals();
     let directory = helper().parent().expect("a program is in a directory").to_owned();
     let target = directory.parent().expect("a profile is in a target directory");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

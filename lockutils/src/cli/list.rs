@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -69,25 +69,22 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let locks = args.place.locks()?;
-    let list = List { args, directory: directory(&locks)?, locks };
-    ended(list.run())
+    let (locks, directory) = args.place.locks_and_directory()?;
+    refuse_missing(&directory)?;
+    ended(List { args, directory, locks }.run())
 }
 
-/// The lock directory, which is there: a look at another one by mistake must not pass for good news.
-fn directory(locks: &Locks) -> Result<PathBuf, Failure> {
-    let path = lock_path(locks)?;
-    if path.try_exists().is_ok_and(|exists| !exists) {
+/// A look at another directory by mistake must not pass for good news.
+fn refuse_missing(directory: &Path) -> Result<(), Failure> {
+    if directory.try_exists().is_ok_and(|exists| !exists) {
         let why = "it is made when the first lock in it is taken; if that was done, look at --lock-path, --config \
                    and $LOCKUTILS_LOCK_PATH";
-        return Err(Failure::new(Exit::Config, format_args!("no lock directory {}: {why}", path.display())));
+        return Err(Failure::new(
+            Exit::Config,
+            format_args!("no lock directory {}: {why}", directory.display()),
+        ));
     }
-    Ok(path)
-}
-
-/// The lock directory, if one is said.
-pub(crate) fn lock_path(locks: &Locks) -> Result<PathBuf, Failure> {
-    locks.lock_path().ok_or_else(Failure::no_directory)
+    Ok(())
 }
 
 /// A table is laid out so many rows at a time.

@@ -42,14 +42,18 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn locks(&self) -> Result<Locks, Failure> {
+        self.locks_and_directory().map(|(locks, _)| locks)
+    }
+
+    /// The same, and where their files are.
+    pub(crate) fn locks_and_directory(&self) -> Result<(Locks, PathBuf), Failure> {
         let config = self.directory.configuration()?;
         let locks = Locks::new(config.clone())?;
-        if locks.lock_path().is_none() {
-            return Err(Failure::no_directory());
-        }
-        let Some(prefix) = &self.prefix else { return Ok(locks) };
+        let directory = locks.lock_path().ok_or_else(Failure::no_directory)?;
+        let Some(prefix) = &self.prefix else { return Ok((locks, directory)) };
         // What was wrong with the rest has been said.
-        Locks::new(config.lock_file_prefix(prefix)).map_err(|error| Failure::new(Exit::Usage, error))
+        let locks = Locks::new(config.lock_file_prefix(prefix));
+        locks.map(|locks| (locks, directory)).map_err(|error| Failure::new(Exit::Usage, error))
     }
 }
 

@@ -9,7 +9,6 @@ use lockutils::{FileState, FileStatus};
 
 use crate::failure::{Failure, say};
 use crate::json::Line;
-use crate::list::lock_path;
 use crate::output::{self, Stop, ended};
 use crate::place::Place;
 use crate::shown::plain;
@@ -39,8 +38,7 @@ pub(crate) struct Args {
 const OTHER_MECHANISM: [&str; 2] = ["it is a pid file", "it was made for a lock of the kernel"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let locks = args.place.locks()?;
-    let directory = lock_path(&locks)?;
+    let (locks, directory) = args.place.locks_and_directory()?;
     let lock = locks.lock(&args.name).external();
     let Some(status) = lock.file_status()? else {
         return Err(Failure::new(Exit::Internal, "an external lock has no file"));
@@ -75,16 +73,14 @@ fn write_in_words(status: &FileStatus, out: &mut impl Write) -> io::Result<()> {
     let verb = match status.state() {
         FileState::Permits { taken, of } => {
             writeln!(out, "{taken} of {of} permits are taken")?;
+            if status.holders().len() > usize::try_from(taken).unwrap_or(usize::MAX) {
+                writeln!(out, "one of these waits for its permit, and the kernel does not tell which:")?;
+            }
             "a permit is held"
         }
         FileState::Read => "read",
         _ => "held",
     };
-    if let FileState::Permits { taken, .. } = status.state()
-        && status.holders().len() > usize::try_from(taken).unwrap_or(usize::MAX)
-    {
-        writeln!(out, "one of these waits for its permit, and the kernel does not tell which:")?;
-    }
     for holder in status.holders() {
         writeln!(out, "{verb} by {}", plain(&holder.to_string()))?;
     }
