@@ -44,7 +44,6 @@ pub(crate) mod remove;
 pub(crate) mod status;
 #[cfg(not(lockutils_portable))]
 mod table;
-mod thread;
 #[cfg_attr(lockutils_portable, path = "external/portable/unlink.rs")]
 mod unlink;
 #[cfg_attr(lockutils_portable, path = "external/portable/view.rs")]

@@ -5,6 +5,7 @@ mod cancel;
 mod clean;
 mod clock;
 mod config;
+pub mod distributed;
 mod error;
 #[cfg(feature = "cli")]
 pub mod exit;
@@ -30,6 +31,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
+mod thread;
 mod token;
 mod trace;
 

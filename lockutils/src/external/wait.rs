@@ -24,11 +24,11 @@ use parking_lot::{Condvar, Mutex};
 use super::file::{Step, Want};
 use super::queue::{self, Place};
 use super::record::{self, Draft};
-use super::thread::{start, wake};
 use super::{Directory, LockFile, Looked, Opened, directory, file};
 use crate::clock::Coarse;
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
+use crate::thread::{start, wake};
 
 /// How many waiter threads there may be.
 const MOST: usize = 64;

@@ -23,10 +23,10 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use super::opening::above_stdio;
-use super::thread::{start, wake};
 use super::wait::tick;
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
+use crate::thread::{start, wake};
 
 /// How long after a sign there is another look.
 const ECHOES: [Duration; 6] = [

@@ -17,10 +17,10 @@ use super::backoff::Backoff;
 use super::file::Want;
 use super::flock;
 use super::record::Draft;
-use super::thread::{start, wake};
 use super::{LockFile, Looked, Opened};
 use crate::error::Error;
 use crate::process::{PerProcess, ProcessId};
+use crate::thread::{start, wake};
 
 /// How long the thread stays when nobody waits.
 const IDLE: Duration = Duration::from_secs(5);

@@ -1,0 +1,98 @@
+//! What every engine has to do.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Caller, Contender, Entered, Failure, Grant, Promises, Request};
+
+/// What an engine says, later. It can be awaited on every runtime and on none.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+
+/// A client of an engine that keeps locks for all hosts.
+///
+/// # What it must promise
+///
+/// 1. **Exclusion.** While a [`Lease`](super::Lease) of a grant is not lost, the engine grants the lock to nobody that this
+///    grant excludes: a writer excludes everybody, readers exclude writers and permits, so many permits as there are exclude one
+///    more. Where the engine can break that by itself (a failover that forgets), it must not [promise](Self::promises)
+///    otherwise.
+/// 2. **No loss in silence.** The lease of a grant is lost before the engine may grant the lock to another.
+/// 3. **Tokens grow.** Each grant to a writer has a larger token than all grants of this lock before it, and none is 0.
+///    Those who share a lock may share a token.
+/// 4. **Nothing is left behind.** An [`enter`](Self::enter) that fails, says [`Busy`](Entered::Busy), or is dropped at any
+///    moment leaves no place in the queue, and neither does a [queued](Entered::Queued) wait that fails or is dropped. What
+///    cannot be done at once goes on in the background, and ends with the session at the latest.
+/// 5. **What nobody sees is given back.** A grant that is dropped without [`release`](Self::release) lets the lock go in the
+///    background.
+/// 6. **The order.** Among those who wait with `fair`, it is that in which they were queued, if the engine promises
+///    [`ArrivalOrder`](super::Promise::ArrivalOrder). Nobody starves, whether fair or not.
+/// 7. **One request, one effect.** When the answer to a request gets lost, it is asked again in a way that cannot take the lock
+///    twice or leave a second place in the queue.
+/// 8. **No call takes for ever.** Every request to the engine has a deadline, after which the answer is
+///    [`Failure::Unreachable`]. A [queued](Entered::Queued) wait is not a request: it survives a connection that comes back,
+///    queues itself anew when its session was lost, and ends only with a grant or with something that does not pass.
+///
+/// The threads and tasks of one process never compete through a backend for one lock: the one who asks has the lock in its
+/// process. Several readers or holders of permits may.
+///
+/// # Who does the work
+///
+/// Answers are awaited by threads without a runtime and by tasks of every runtime. So an engine has threads or a runtime of its
+/// own, and an answer is what comes back from there. When the [`Caller`] is a thread, the engine may do the work on that
+/// thread, when the answer is asked for or when it is polled first: that saves the way to another thread and back.
+///
+/// A backend is not used in a forked child: that makes its own.
+pub trait Backend: fmt::Debug + Send + Sync {
+    /// What this engine promises, in its present configuration.
+    fn promises(&self) -> Promises;
+
+    /// Where it is, for messages: without user, password and whatever else is secret.
+    fn location(&self) -> &str;
+
+    /// Enters the queue of a lock, and takes the lock if nobody is in the way.
+    ///
+    /// # Errors
+    ///
+    /// - [`Failure::Mismatch`] when a semaphore of the name has another number of permits.
+    /// - [`Failure::Unsupported`], [`Failure::Foreign`], [`Failure::Denied`], [`Failure::Unreachable`].
+    fn enter(&self, request: Request) -> Answer<Entered>;
+
+    /// Lets the lock go. It begins with the call, and goes on when the answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Lost`] when the lock was lost before: what somebody else holds by then is not touched. With every other
+    /// failure the lock may be held until its lease ends; the engine goes on to try.
+    fn release(&self, grant: Arc<Grant>, caller: Caller) -> Answer<()>;
+
+    /// Asks the engine whether the lock is still held by this grant.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Lost`] when it is not; the lease knows it by then.
+    fn verify(&self, grant: Arc<Grant>, caller: Caller) -> Answer<()>;
+
+    /// Lets a lock that [expires](Request::expires) last for this long from now on. It never touches what is somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Lost`] when it has expired; [`Failure::Unsupported`] for a lock whose lease is kept alive.
+    fn extend(&self, grant: Arc<Grant>, length: Duration, caller: Caller) -> Answer<()>;
+
+    /// Those who hold the lock of this request and those who wait for it, in the order in which they have their turn.
+    fn contenders(&self, request: Request) -> Answer<Vec<Contender>>;
+
+    /// Removes all that the engine has of this lock. Those who hold it lose it ([`Loss::Destroyed`](super::Loss::Destroyed)
+    /// where that can be told from a removal), and those who wait for it queue anew.
+    fn destroy(&self, request: Request) -> Answer<()>;
+
+    /// What tells this cluster from others: the id of an etcd cluster, the run id of a Redis server, the chroot of a ZooKeeper
+    /// ensemble.
+    fn cluster(&self, caller: Caller) -> Answer<String>;
+
+    /// Ends the session: all that it holds is let go, in the background. No other call follows.
+    fn close(&self);
+}
