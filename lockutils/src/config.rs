@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::distributed::{self, BackendUrl};
 use crate::error::{Error, Kind, Shown};
 use crate::external::Mechanism;
 use crate::external::filesystem::{Policy, Rules};
@@ -31,6 +32,8 @@ mod serialize;
 /// | `mechanism` | `kernel` or `pid`: locks of the kernel, or files that name their owner | [`kernel`](Mechanism) |
 /// | `network_filesystems` | whether lock directories on network file systems are refused, warned of or allowed | [by kind](crate::Policy) |
 /// | `insecure_lock_path` | lets the lock directory be one that everybody may write to, without a sticky bit | `false` |
+/// | `backend_url` | where the engine of [distributed](crate::distributed) locks is | none: lock files take its place |
+/// | `session_ttl` | how long an engine keeps what a process holds after its last sign of life | 10 s |
 /// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
 /// | `warn_wait` | how long a wait may take before a warning is logged (feature `tracing`) | none: nothing is logged |
 /// | `warn_hold` | the same of how long a lock is held | none: nothing is logged |
@@ -73,6 +76,15 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     /// Whether everybody may write to the lock directory.
     pub insecure_lock_path: bool,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    /// Where the engine of distributed locks is.
+    pub backend_url: Option<BackendUrl>,
+    #[cfg_attr(
+        feature = "serde",
+        serde(skip_serializing_if = "Option::is_none", with = "serialize::duration")
+    )]
+    /// How long an engine keeps what a process holds after its last sign of life; unset means 10 s.
+    pub session_ttl: Option<Duration>,
     #[cfg_attr(
         feature = "serde",
         serde(skip_serializing_if = "Option::is_none", with = "serialize::duration")
@@ -97,10 +109,18 @@ pub struct Config {
     /// The same of `mechanism`.
     #[cfg_attr(feature = "serde", serde(skip))]
     no_mechanism: Option<String>,
+    /// What is wrong with a `backend_url` that was given as a text.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    no_url: Option<String>,
+    /// What the environment says of `session_ttl` and is no length of time.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    no_ttl: Option<String>,
 }
 
 const DISABLE: &str = "LOCKUTILS_DISABLE_PROCESS_LOCKING";
 const MECHANISM: &str = "LOCKUTILS_MECHANISM";
+const BACKEND_URL: &str = "LOCKUTILS_BACKEND_URL";
+const SESSION_TTL: &str = "LOCKUTILS_SESSION_TTL";
 
 impl Config {
     /// Makes a configuration in which nothing is set.
@@ -114,7 +134,8 @@ impl Config {
 
     /// Reads the environment: `LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`; `LOCKUTILS_LOCK_FILE_PREFIX`;
     /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`);
-    /// `LOCKUTILS_MECHANISM` (`kernel` or `pid`). An empty variable counts as unset.
+    /// `LOCKUTILS_MECHANISM` (`kernel` or `pid`); `LOCKUTILS_BACKEND_URL`; `LOCKUTILS_SESSION_TTL` (`10s`). An empty
+    /// variable counts as unset.
     ///
     /// This is what the process uses when nobody calls [`init`](crate::init). A value that cannot be used is
     /// an error ([`Error::is_config`]) where the configuration is taken over: of [`init`](crate::init), of
@@ -130,7 +151,9 @@ impl Config {
         let (said, named) = (text(DISABLE), text(MECHANISM));
         let disabled = said.as_deref().and_then(boolean);
         let mechanism = named.as_deref().and_then(Mechanism::named);
-        Self {
+        let lived = text(SESSION_TTL);
+        let session_ttl = lived.as_deref().and_then(|text| humantime::parse_duration(text).ok());
+        let config = Self {
             lock_path: set("LOCKUTILS_LOCK_PATH").or_else(|| set("OSLO_LOCK_PATH")).map(PathBuf::from),
             // What is no text becomes one with a control character, which is refused when it is bound.
             lock_file_prefix: set("LOCKUTILS_LOCK_FILE_PREFIX").map(|prefix| {
@@ -140,7 +163,13 @@ impl Config {
             mechanism: mechanism.unwrap_or_default(),
             no_boolean: said.filter(|_| disabled.is_none()),
             no_mechanism: named.filter(|_| mechanism.is_none()),
+            session_ttl,
+            no_ttl: lived.filter(|_| session_ttl.is_none()),
             ..Self::default()
+        };
+        match text(BACKEND_URL) {
+            Some(url) => config.backend_url(url),
+            None => config,
         }
     }
 
@@ -194,6 +223,38 @@ impl Config {
     pub fn disable_process_locking(mut self, yes: bool) -> Self {
         self.disable_process_locking = yes;
         self.no_boolean = None;
+        self
+    }
+
+    /// Sets where the engine of [`distributed`](crate::Lock::distributed) locks is: `redis://…`, `etcd://…`, `zookeeper://…`,
+    /// `memory:` for tests, or `file:///run/nova` for the lock files of this host. See [`distributed`](crate::distributed).
+    ///
+    /// What cannot be used is an error ([`Error::is_config`]) where the configuration is taken over. User, password and keys of
+    /// the URL are not shown in messages, nor by [`Debug`]; they are when the configuration is serialised.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().backend_url("etcd://root:secret@a:2379,b:2379");
+    /// assert!(!format!("{config:?}").contains("secret"));
+    /// ```
+    #[must_use]
+    pub fn backend_url(mut self, url: impl AsRef<str>) -> Self {
+        let parsed = BackendUrl::parse(url.as_ref());
+        self.no_url = parsed.as_ref().err().map(ToString::to_string);
+        self.backend_url = parsed.ok();
+        self
+    }
+
+    /// Sets how long an engine keeps what this process holds after its last sign of life. It is kept alive three times as
+    /// often. Shorter: the locks of a process that died are free sooner, and a shorter interruption loses locks.
+    ///
+    /// ```
+    /// let config = lockutils::Config::new().session_ttl(std::time::Duration::from_secs(30));
+    /// assert!(config.session_ttl.is_some());
+    /// ```
+    #[must_use]
+    pub fn session_ttl(mut self, ttl: Duration) -> Self {
+        self.session_ttl = Some(ttl);
+        self.no_ttl = None;
         self
     }
 
@@ -284,8 +345,8 @@ impl Config {
         self
     }
 
-    /// Takes the directory from the environment if none is set, together with the mechanism that is used there: as
-    /// [`init`](crate::init) does, for a registry of one's own.
+    /// Takes the directory from the environment if none is set, together with the mechanism that is used there; and the engine
+    /// of distributed locks if none is set: as [`init`](crate::init) does, for a registry of one's own.
     ///
     /// ```
     /// let config = lockutils::Config::new().lock_path("/run/nova").or_environment();
@@ -300,7 +361,29 @@ impl Config {
                 (self.mechanism, self.no_mechanism) = (there.mechanism, there.no_mechanism);
             }
         }
+        if self.backend_url.is_none() && self.no_url.is_none() {
+            let there = Self::from_env();
+            (self.backend_url, self.no_url) = (there.backend_url, there.no_url);
+            if self.session_ttl.is_none() {
+                (self.session_ttl, self.no_ttl) = (there.session_ttl, there.no_ttl);
+            }
+        }
         self
+    }
+
+    /// Whether lock files stand in for an engine.
+    pub(crate) fn has_files_for_engine(&self) -> bool {
+        self.backend_url.as_ref().is_none_or(|url| url.scheme() == FILE)
+    }
+
+    /// Their directory, if it is not that of external locks.
+    pub(crate) fn backend_path(&self) -> Option<PathBuf> {
+        let url = self.backend_url.as_ref().filter(|url| url.scheme() == FILE)?;
+        Some(Path::new("/").join(url.path())).filter(|path| self.path() != Some(path))
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        self.session_ttl.unwrap_or(distributed::SESSION_TTL)
     }
 
     /// The directory; an empty one counts as unset.
@@ -341,6 +424,20 @@ impl Config {
                 "the environment variable {MECHANISM} is {said:?}, which is no mechanism: set it to kernel or pid"
             )));
         }
+        if let Some(what) = &self.no_url {
+            return Err(wrong(what.clone()));
+        }
+        if let Some(said) = &self.no_ttl {
+            return Err(wrong(format!(
+                "the environment variable {SESSION_TTL} is {said:?}, which is no length of time: set it to one such as 10s"
+            )));
+        }
+        if self.session_ttl.is_some_and(|ttl| ttl < LEAST_TTL) {
+            return Err(wrong(format!(
+                "session_ttl is less than {LEAST_TTL:?}, which no network keeps alive: make it some seconds"
+            )));
+        }
+        self.check_file_url()?;
         let prefix = self.prefix();
         if let Err(rule) = name::checked(prefix, "x", false) {
             let why = match rule {
@@ -364,6 +461,26 @@ impl Config {
         Ok(self)
     }
 }
+
+impl Config {
+    /// The directory of `file:` is an absolute one of this host, and has no other options than external locks have.
+    fn check_file_url(&self) -> Result<(), Error> {
+        let Some(url) = self.backend_url.as_ref().filter(|url| url.scheme() == FILE) else { return Ok(()) };
+        url.expect_keys(&[])?;
+        if !url.hosts().is_empty() || url.path().is_empty() {
+            return Err(wrong(format!(
+                "backend_url `{url}` cannot be used: write an absolute path behind three slashes, such as file:///run/nova"
+            )));
+        }
+        absolute(&Path::new("/").join(url.path())).map(drop)
+    }
+}
+
+/// The scheme of lock files.
+const FILE: &str = "file";
+
+/// A session that is shorter is lost each time that the system is busy.
+const LEAST_TTL: Duration = Duration::from_millis(100);
 
 /// A directory of lock files, wherever the process goes.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Error> {

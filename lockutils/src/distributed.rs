@@ -22,6 +22,8 @@
 
 mod backend;
 mod contender;
+mod engine;
+mod engine_lock;
 mod failure;
 mod grant;
 mod lease;
@@ -37,10 +39,14 @@ mod watch;
 
 pub use self::backend::{Answer, Backend};
 pub use self::contender::Contender;
+pub(crate) use self::engine::Engine;
+pub(crate) use self::engine_lock::{EngineHold, EngineLock};
 pub use self::failure::Failure;
 pub use self::grant::{Entered, Grant};
+pub(crate) use self::lease::OnLoss;
 pub use self::lease::{Lease, Loss};
 pub use self::moment::Moment;
+pub(crate) use self::open::SESSION_TTL;
 pub use self::open::connect;
 pub use self::promise::{Promise, Promises};
 pub use self::request::{Caller, Request, Share};

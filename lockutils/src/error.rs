@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use self::text::{Seconds, Shown};
+use crate::distributed::{Failure, Loss, Promise};
 use crate::external::Mechanism;
 use crate::name::NameRule;
 use crate::registry::Long;
@@ -92,6 +93,27 @@ pub(crate) enum Kind {
         name: String,
         path: PathBuf,
     },
+    /// The same of a distributed lock.
+    LostInEngine {
+        name: String,
+        location: String,
+        loss: Loss,
+    },
+    Engine {
+        name: String,
+        location: String,
+        doing: &'static str,
+        failure: Failure,
+    },
+    /// The engine does not promise what the lock requires.
+    Unpromised {
+        name: String,
+        location: String,
+        promise: Promise,
+    },
+    NoBackend {
+        name: String,
+    },
     Fenced {
         token: u64,
         highest: u64,
@@ -117,6 +139,8 @@ pub(crate) struct Wait {
     pub(crate) own: bool,
     /// It was the file that others held: who.
     pub(crate) file: Option<InTheWay>,
+    /// It was the engine that others had it from: which one, and who.
+    pub(crate) engine: Option<(String, Option<String>)>,
     pub(crate) others: Others,
 }
 
@@ -253,6 +277,46 @@ impl Error {
         matches!(*self.0, Kind::NoLockPath { .. })
     }
 
+    /// True when a distributed lock was asked for and nothing says where the engine is, nor where lock files are.
+    ///
+    /// ```
+    /// let locks = lockutils::Locks::new(lockutils::Config::new())?; // nothing is configured
+    /// assert!(locks.lock("x").distributed().acquire().unwrap_err().is_no_backend());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_no_backend(&self) -> bool {
+        matches!(*self.0, Kind::NoBackend { .. })
+    }
+
+    /// True when the engine of a distributed lock could not be reached or has not answered in time. Nothing is held; what the
+    /// engine may have done is undone as soon as it can be reached, or ends with the session.
+    ///
+    /// ```
+    /// use lockutils::{Config, Locks};
+    /// # #[cfg(feature = "redis")] {
+    /// let nobody = Config::new().backend_url("redis://127.0.0.1:1"); // nobody listens there
+    /// assert!(Locks::new(nobody)?.lock("x").distributed().acquire().unwrap_err().is_unreachable());
+    /// # }
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_unreachable(&self) -> bool {
+        matches!(*self.0, Kind::Engine { failure: Failure::Unreachable(_), .. })
+    }
+
+    /// True when the engine of a distributed lock has not done what it was asked for, for whatever reason: it could not be
+    /// [reached](Self::is_unreachable), it does not let this user in, something else stands in the place of the lock.
+    ///
+    /// ```
+    /// let held = lockutils::lock("is-engine-example").acquire()?;
+    /// let error = lockutils::lock("is-engine-example").timeout(std::time::Duration::ZERO).acquire().unwrap_err();
+    /// assert!(!error.is_engine(), "it is only busy");
+    /// # drop(held);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_engine(&self) -> bool {
+        matches!(*self.0, Kind::Engine { .. })
+    }
+
     /// True when the configuration cannot be used, or the directory that it names: everybody may write to it, so anybody
     /// could remove the files of others.
     ///
@@ -279,8 +343,8 @@ impl Error {
         matches!(*self.0, Kind::AlreadyInitialized { .. })
     }
 
-    /// True when the file system or this build cannot do what was asked for. It never means that a lock was
-    /// skipped.
+    /// True when the file system, the engine or this build cannot do what was asked for, or the engine does not promise what was
+    /// [required](crate::Lock::require). It never means that a lock was skipped.
     ///
     /// ```
     /// let permits = lockutils::semaphore("is-unsupported-example", 4).reentrant(2); // permits belong to nobody
@@ -289,7 +353,7 @@ impl Error {
     /// ```
     pub fn is_unsupported(&self) -> bool {
         match &*self.0 {
-            Kind::Unsupported { .. } | Kind::FileSystem { .. } => true,
+            Kind::Unsupported { .. } | Kind::FileSystem { .. } | Kind::Unpromised { .. } => true,
             // Those of link(2) where there are none.
             Kind::Io { doing: LINKING, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 source.raw_os_error() == Some(nix::libc::EPERM)
@@ -299,8 +363,8 @@ impl Error {
         }
     }
 
-    /// True when the lock file or its directory may not be opened, made or changed by this user. Another
-    /// `lock_path` helps, or another owner or mode.
+    /// True when the lock file or its directory may not be opened, made or changed by this user, or when the engine of a
+    /// distributed lock refuses this user. Another `lock_path` helps, or another owner or mode, or another user and password.
     ///
     /// ```no_run
     /// // Not run here, since root gets the lock.
@@ -313,10 +377,11 @@ impl Error {
     /// ```
     pub fn is_permission(&self) -> bool {
         let kind = |source: &io::Error| source.kind();
-        matches!(
+        let of_file = matches!(
             self.io().map(kind),
             Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
-        )
+        );
+        of_file || matches!(*self.0, Kind::Engine { failure: Failure::Denied(_), .. })
     }
 
     /// True when what stands at the path of the lock file is not a regular file: a symbolic link, a
@@ -335,7 +400,7 @@ impl Error {
     }
 
     /// True when the lock was lost while it was held: its file was removed or replaced by somebody who did not take the
-    /// lock for it.
+    /// lock for it, or the lease of a distributed lock has run out or was ended.
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
@@ -346,7 +411,7 @@ impl Error {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_lost(&self) -> bool {
-        matches!(*self.0, Kind::Lost { .. })
+        matches!(*self.0, Kind::Lost { .. } | Kind::LostInEngine { .. })
     }
 
     /// True when a [`Fence`](crate::Fence) has seen a larger fencing token.
@@ -394,6 +459,10 @@ impl Error {
             | Kind::WouldDeadlock { name, .. }
             | Kind::LimitReached { name, .. }
             | Kind::Lost { name, .. }
+            | Kind::LostInEngine { name, .. }
+            | Kind::Engine { name, .. }
+            | Kind::Unpromised { name, .. }
+            | Kind::NoBackend { name }
             | Kind::Mismatch { name, .. }
             | Kind::ZeroPermits { name }
             | Kind::Unsupported { name, .. } => Some(name),
@@ -469,6 +538,18 @@ impl Error {
         Kind::Io { doing, path: path.to_owned(), source: source.into() }.into()
     }
 
+    /// What an engine has answered about a lock.
+    #[cold]
+    pub(crate) fn of_engine(name: &str, location: &str, doing: &'static str, failure: Failure) -> Self {
+        let (name, location) = (name.to_owned(), location.to_owned());
+        match failure {
+            Failure::Lost(loss) => Kind::LostInEngine { name, location, loss },
+            Failure::Unsupported { what, instead } => Kind::Unsupported { name, what, instead },
+            failure => Kind::Engine { name, location, doing, failure },
+        }
+        .into()
+    }
+
     /// Why what stands at the path of a lock file is none of the kind that is looked for.
     pub(crate) fn foreign(&self) -> Option<&'static str> {
         match *self.0 {
@@ -500,6 +581,7 @@ impl std::error::Error for Error {
         match &*self.0 {
             Kind::Io { source, .. } => Some(source),
             Kind::Config { source: Some(source), .. } => Some(&**source),
+            Kind::Engine { failure, .. } => std::error::Error::source(failure),
             _ => None,
         }
     }
@@ -514,11 +596,18 @@ impl From<Error> for io::Error {
             Kind::Busy(_) => io::ErrorKind::WouldBlock,
             Kind::Cancelled(_) => io::ErrorKind::Interrupted,
             Kind::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
-            Kind::Unsupported { .. } | Kind::FileSystem { .. } => io::ErrorKind::Unsupported,
-            Kind::Insecure { .. } => io::ErrorKind::PermissionDenied,
-            Kind::Name { .. } | Kind::NoLockPath { .. } | Kind::Config { .. } | Kind::ZeroPermits { .. } => {
-                io::ErrorKind::InvalidInput
+            Kind::Unsupported { .. } | Kind::FileSystem { .. } | Kind::Unpromised { .. } => {
+                io::ErrorKind::Unsupported
             }
+            Kind::Insecure { .. } | Kind::Engine { failure: Failure::Denied(_), .. } => {
+                io::ErrorKind::PermissionDenied
+            }
+            Kind::Engine { failure: Failure::Unreachable(_), .. } => io::ErrorKind::NotConnected,
+            Kind::Name { .. }
+            | Kind::NoLockPath { .. }
+            | Kind::NoBackend { .. }
+            | Kind::Config { .. }
+            | Kind::ZeroPermits { .. } => io::ErrorKind::InvalidInput,
             Kind::Io { source, .. } => source.kind(),
             _ => io::ErrorKind::Other,
         };

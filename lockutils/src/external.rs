@@ -75,11 +75,22 @@ pub(crate) use self::record::{Record, Taker};
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
 use crate::clock::Coarse;
+use crate::distributed::{Promise, Promises};
 use crate::error::Error;
 use crate::internal::wait::{Waiting, block};
 use crate::internal::{HeldAs, Mode, RawLock};
 use crate::limit::{Ended, Limit};
 use crate::trace;
+
+/// What the lock files of a host promise, where they stand in for an engine.
+pub(crate) const PROMISES: Promises = Promises::of(&[
+    Promise::Linearizable,
+    Promise::ArrivalOrder,
+    Promise::Leased,
+    Promise::Wakes,
+    Promise::Readers,
+    Promise::Permits,
+]);
 
 /// What is to be had of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -460,7 +471,7 @@ impl State {
 }
 
 /// The right to wait for the file on behalf of the readers.
-struct Turn<'a>(&'a RawLock);
+pub(crate) struct Turn<'a>(&'a RawLock);
 
 impl<'a> Turn<'a> {
     fn take(turnstile: &'a RawLock) -> Self {
@@ -470,7 +481,7 @@ impl<'a> Turn<'a> {
         Self(turnstile)
     }
 
-    async fn take_async(turnstile: &'a RawLock) -> Self {
+    pub(crate) async fn take_async(turnstile: &'a RawLock) -> Self {
         Waiting::new(turnstile, Mode::Write, true).await;
         Self(turnstile)
     }

@@ -1,5 +1,7 @@
 //! What a holder holds.
 
+pub(crate) mod far;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -9,6 +11,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::time::Duration;
 
+use self::far::Far;
 use crate::clock::Coarse;
 use crate::error::{Error, Kind};
 use crate::external::OuterLock;
@@ -18,7 +21,7 @@ use crate::reads;
 use crate::registry::{Cell, CellId, CellRef, Hold, Owner};
 use crate::trace;
 
-/// A held lock. Dropping it lets go: first the file, then the threads and tasks of this process.
+/// A held lock. Dropping it lets go: first of the engine, then of the file, then of this process.
 ///
 /// It is owned and [`Send`]: store it, return it, send it to another thread or hold it across an `.await`
 /// (when it came from [`acquire_async`](crate::Lock::acquire_async) or not). It may be dropped anywhere: on
@@ -26,7 +29,10 @@ use crate::trace;
 ///
 /// - A guard that is forgotten ([`std::mem::forget`]) leaves the lock held until the process ends, and
 ///   [`Lock::is_locked`](crate::Lock::is_locked) says so.
-/// - When the process dies, in whatever way, the kernel lets go of the file.
+/// - When the process dies, in whatever way, the kernel lets go of the file, and an engine frees a
+///   [distributed](crate::Lock::distributed) lock when its lease has run out.
+/// - A distributed lock can be lost while the guard lives: [`is_lost`](Self::is_lost), [`lost`](Self::lost),
+///   [`on_lost`](Self::on_lost), [`release`](Self::release).
 /// - A guard that a forked child has inherited lets nothing go there: the lock stays the parent's.
 ///
 /// Bind it to a name: `let _ = lock.acquire()?` lets go at once.
@@ -64,15 +70,19 @@ impl LockGuard {
     /// The caller holds what it says, after a wait.
     pub(crate) fn new(
         hold: Hold,
-        file: bool,
+        outer: (bool, Option<Far>),
         owner: Owner,
         place: &'static Location<'static>,
         waited: Duration,
     ) -> Self {
-        let since = Coarse::now();
+        let (since, (file, far)) = (Coarse::now(), outer);
         hold.claim(owner, place, since);
         let stub = Stub::new(hold.kind(), since).with_wait(waited).with_file(file);
-        Self { cell: hold.into_cell(), stub }
+        let mut guard = Self { cell: hold.into_cell(), stub };
+        if far.is_some() {
+            guard.more_with(|more| more.far = far);
+        }
+        guard
     }
 
     #[inline]
@@ -91,21 +101,34 @@ impl LockGuard {
         CellId::of(self.cell)
     }
 
-    /// The hold itself becomes the caller's to give back: a reference, whether the file is held, and what is to be told when
-    /// it is let go.
-    pub(crate) fn into_parts(self) -> (CellRef, bool, Option<Box<Watched>>) {
+    /// The hold itself becomes the caller's to give back, and all that goes with it.
+    pub(crate) fn into_parts(self) -> Parts {
         let mut guard = ManuallyDrop::new(self);
-        let watched = guard.stub.take_watched();
+        let more = guard.stub.take_more().map_or_else(More::default, |more| *more);
         // SAFETY: the guard will not be dropped, so the hold is made once; and it is not let go here.
         let hold = ManuallyDrop::new(unsafe { Hold::from_cell(guard.cell, guard.stub.kind()) });
-        (hold.cell_ref(), guard.stub.file(), watched)
+        let More { watched, far, .. } = more;
+        Parts { cell: hold.cell_ref(), file: guard.stub.file(), watched, far }
     }
 
     /// Somebody wants to know of this hold.
     #[cold]
-    pub(crate) fn watch(&mut self, watched: Box<Watched>) {
-        drop(self.stub.take_watched());
-        self.stub = self.stub.with_watched(watched);
+    pub(crate) fn watch(&mut self, watched: Watched) {
+        self.more_with(|more| more.watched = Some(watched));
+    }
+
+    /// Keeps more of it than fits into a word.
+    fn more_with(&mut self, change: impl FnOnce(&mut More)) {
+        let (waited, since) = (self.waited(), self.stub.since_or(|more| more.since));
+        let mut more =
+            self.stub.take_more().unwrap_or_else(|| Box::new(More { waited, since, ..More::default() }));
+        change(&mut more);
+        self.stub = self.stub.with_more(more);
+    }
+
+    /// What it has of an engine.
+    pub(crate) fn far(&self) -> Option<&Far> {
+        self.stub.more()?.far.as_ref()
     }
 
     /// The full name of the lock: with its prefix, as the lock file is called.
@@ -149,7 +172,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn waited(&self) -> Duration {
-        self.stub.watched().map_or_else(|| self.stub.waited(), Watched::waited)
+        self.stub.more().map_or_else(|| self.stub.waited(), |more| more.waited)
     }
 
     /// How long the lock has been held, on the coarse clock: exact to a few milliseconds.
@@ -163,12 +186,15 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn held(&self) -> Option<Duration> {
-        let coarse = || Some(self.stub.since()).filter(|since| since.is_known()).map(Coarse::elapsed);
-        self.stub.watched().map(Watched::held).or_else(coarse)
+        let exactly = self.stub.more().and_then(|more| more.watched.as_ref()).map(Watched::held);
+        let coarse = || Some(self.stub.since_or(|more| more.since)).filter(|since| since.is_known());
+        exactly.or_else(|| coarse().map(Coarse::elapsed))
     }
 
-    /// Whether the lock no longer excludes other processes, because its file was removed or replaced by
-    /// somebody who did not take the lock for it. Always `false` for an internal lock.
+    /// Whether the lock no longer excludes others: because its file was removed or replaced by somebody who did not take the
+    /// lock for it, or because the lease of a distributed lock has run out or was ended. Always `false` for an internal lock.
+    ///
+    /// Of an engine nothing is asked: its lease is known here, and ends before the engine gives the lock to somebody else.
     ///
     /// # Errors
     ///
@@ -180,17 +206,21 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_lost(&self) -> Result<bool, Error> {
+        if self.far().is_some_and(Far::is_lost) {
+            return Ok(true);
+        }
         self.file().map_or(Ok(false), |file| file.is_current().map(|current| !current))
     }
 
-    /// Says whether the lock still excludes other processes: to be asked before a step that cannot be taken back.
+    /// Says whether the lock still excludes others: to be asked before a step that cannot be taken back. The engine of a
+    /// distributed lock is asked, which is one round trip; [`check_async`](Self::check_async) is for tasks.
     /// Between the answer and the step, it may be lost: what must not happen then needs a
     /// [`fencing_token`](Self::fencing_token) and a [`Fence`](crate::Fence).
     ///
     /// # Errors
     ///
-    /// [`Error::is_lost`] when the file was removed or replaced; [`Error::is_io`] when the path cannot be looked
-    /// at.
+    /// [`Error::is_lost`] when it was lost; [`Error::is_io`] when the path cannot be looked at;
+    /// [`Error::is_unreachable`] when the engine does not answer.
     ///
     /// ```
     /// let guard = lockutils::lock("check-example").acquire()?;
@@ -198,6 +228,11 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn check(&self) -> Result<(), Error> {
+        self.far().map_or(Ok(()), |far| far.check(self.name()))?;
+        self.check_file()
+    }
+
+    fn check_file(&self) -> Result<(), Error> {
         match self.file() {
             Some(file) if !file.is_current()? => {
                 let (name, path) = (self.name().to_owned(), file.path().to_owned());
@@ -216,6 +251,8 @@ impl LockGuard {
     /// unless the clock is set back just then. Those who hold the lock together, as readers and holders of permits
     /// do, have one token: that of the last writer, if it is known.
     ///
+    /// That of a distributed lock is drawn by its engine, for all hosts: the page of the engine says what it is worth.
+    ///
     /// ```
     /// let lock = lockutils::lock("fencing-token-example");
     /// let first = lock.acquire()?.fencing_token();
@@ -224,11 +261,14 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn fencing_token(&self) -> u64 {
-        self.file().map_or_else(|| self.cell().fencing_token(), OuterLock::token)
+        match self.far() {
+            Some(far) => far.token(),
+            None => self.file().map_or_else(|| self.cell().fencing_token(), OuterLock::token),
+        }
     }
 
     /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock
-    /// and a permit stay what they are.
+    /// and a permit stay what they are. A distributed lock is shared with other readers of this process only.
     ///
     /// # Errors
     ///
@@ -290,7 +330,8 @@ impl LockGuard {
         self.file().map_or(Ok(None), OuterLock::inheritable)
     }
 
-    /// Lets go, as dropping does, and says whether the kernel agreed.
+    /// Lets go, as dropping does, and says whether the kernel and the engine agreed. Of a distributed lock the thread waits for
+    /// that; [`release_async`](Self::release_async) is for tasks.
     ///
     /// # Errors
     ///
@@ -299,24 +340,48 @@ impl LockGuard {
     /// [`Error::is_lost`] when it was not there any more. A lock of the kernel that is lost is let go like any other:
     /// [`check`](Self::check) tells.
     ///
+    /// Of a distributed lock, [`Error::is_lost`] when it was lost before: what was done under it may have been done while
+    /// somebody else had it. [`Error::is_unreachable`] when the engine has not confirmed it: then the lock is free when it does,
+    /// or when its lease has run out.
+    ///
     /// ```
     /// lockutils::lock("release-example").acquire()?.release()?;
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn release(mut self) -> Result<(), Error> {
-        self.release_file()
+        self.let_go_outside()
+    }
+
+    /// The engine first, then the file; what is left is that of this process.
+    fn let_go_outside(&mut self) -> Result<(), Error> {
+        let name = self.far().map(|_| self.name().to_owned());
+        let left = match (self.take_far(), name) {
+            (Some(far), Some(name)) => far.release(&name),
+            _ => Ok(()),
+        };
+        let released = self.release_file();
+        left.and(released)
     }
 
     /// The file, if it is held too.
     fn file(&self) -> Option<&OuterLock> {
-        if self.stub.file() { self.cell().file().get().map(|file| &**file) } else { None }
+        if self.stub.file() { self.cell().file() } else { None }
     }
 
-    /// Lets go of what has a file, or of what is told of.
+    /// Takes the engine's part out.
+    fn take_far(&mut self) -> Option<Far> {
+        self.stub.more_mut()?.far.take()
+    }
+
+    /// Lets go of what has more than this process, or of what is told of.
     #[cold]
     fn drop_otherwise(&mut self) {
-        let watched = self.stub.take_watched();
-        let held = watched.as_ref().map(|watched| watched.held());
+        let more = self.stub.take_more().map(|more| *more).unwrap_or_default();
+        let More { watched, far, .. } = more;
+        let held = watched.as_ref().map(Watched::held);
+        if let Some(far) = far {
+            far.drop_from(self.cell().name());
+        }
         if let Err(error) = self.release_file() {
             trace::not_unlocked(&error);
         }
@@ -343,6 +408,25 @@ impl LockGuard {
     }
 }
 
+/// What becomes of a guard that is taken apart.
+pub(crate) struct Parts {
+    pub(crate) cell: CellRef,
+    pub(crate) file: bool,
+    pub(crate) watched: Option<Watched>,
+    pub(crate) far: Option<Far>,
+}
+
+/// What does not fit into a [`Stub`].
+#[repr(align(16))]
+#[derive(Default)]
+struct More {
+    /// Somebody wants to know of the hold.
+    watched: Option<Watched>,
+    far: Option<Far>,
+    waited: Duration,
+    since: Coarse,
+}
+
 impl Drop for LockGuard {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: out of line it costs a third of the whole")]
@@ -357,7 +441,7 @@ impl Drop for LockGuard {
 /// bits   | says
 /// 0..2   | the kind of hold
 /// 2      | whether the file is held too
-/// 3      | whether the rest is the address of a `Watched`, which the guard owns; otherwise:
+/// 3      | whether the rest is the address of a `More`, which the guard owns; otherwise:
 /// 4..25  | how long was waited: 16 bits times 2 to the power of 5 bits, in nanoseconds
 /// 25..64 | since when, in units of the coarse clock
 /// ```
@@ -367,7 +451,7 @@ struct Stub(u64);
 impl Stub {
     const FILE: u64 = 1 << 2;
     const KIND: u64 = 3;
-    const WATCHED: u64 = 1 << 3;
+    const MORE: u64 = 1 << 3;
     const FLAGS: u64 = 15;
 
     #[inline]
@@ -407,32 +491,42 @@ impl Stub {
     /// Whether to let go of the cell is all that there is to do.
     #[inline]
     fn is_plain(self) -> bool {
-        self.0 & (Self::FILE | Self::WATCHED) == 0
+        self.0 & (Self::FILE | Self::MORE) == 0
     }
 
-    /// In the place of the times: what is watched knows them.
-    fn with_watched(self, watched: Box<Watched>) -> Self {
-        let address = Box::into_raw(watched).expose_provenance() as u64;
-        Self(self.0 & Self::FLAGS | Self::WATCHED | address)
+    /// In the place of the times, which are kept there.
+    fn with_more(self, more: Box<More>) -> Self {
+        let address = Box::into_raw(more).expose_provenance() as u64;
+        Self(self.0 & Self::FLAGS | Self::MORE | address)
     }
 
-    fn watched(&self) -> Option<&Watched> {
+    fn more(&self) -> Option<&More> {
         // SAFETY: the box lives as long as the address is here.
-        self.watched_at().map(|address| unsafe { &*address })
+        self.more_at().map(|address| unsafe { &*address })
     }
 
-    /// Takes it out.
-    fn take_watched(&mut self) -> Option<Box<Watched>> {
-        let address = self.watched_at()?;
-        self.0 &= Self::FLAGS & !Self::WATCHED;
+    fn more_mut(&mut self) -> Option<&mut More> {
+        // SAFETY: the box lives as long as the address is here, and it belongs to the one who has this.
+        self.more_at().map(|address| unsafe { &mut *address })
+    }
+
+    /// Takes it out, and leaves no times behind.
+    fn take_more(&mut self) -> Option<Box<More>> {
+        let address = self.more_at()?;
+        self.0 &= Self::FLAGS & !Self::MORE;
         // SAFETY: the address came from a box, and it is not here any more.
         Some(unsafe { Box::from_raw(address) })
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it was an address before")]
-    fn watched_at(self) -> Option<*mut Watched> {
+    fn more_at(self) -> Option<*mut More> {
         let address = (self.0 & !Self::FLAGS) as usize;
-        (self.0 & Self::WATCHED != 0).then(|| std::ptr::with_exposed_provenance_mut(address))
+        (self.0 & Self::MORE != 0).then(|| std::ptr::with_exposed_provenance_mut(address))
+    }
+
+    /// Since when, wherever that is kept.
+    fn since_or(self, kept: impl FnOnce(&More) -> Coarse) -> Coarse {
+        self.more().map_or_else(|| self.since(), kept)
     }
 
     fn waited(self) -> Duration {
@@ -476,6 +570,11 @@ impl Pinned {
 
     pub(crate) fn as_guard(&self) -> &LockGuard {
         &self.guard
+    }
+
+    /// Lets go of all but this process.
+    pub(crate) fn let_go_outside(&mut self) -> Result<(), Error> {
+        self.guard.let_go_outside()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::distributed::Contender;
 use crate::error::Seconds;
 use crate::external::Record;
 use crate::process::{self, Identity, Life};
@@ -35,6 +36,8 @@ pub enum Evidence {
     /// The kernel names the process. The record names another one, which does not have the lock: it has died, has let go a
     /// moment ago, or somebody else has written it.
     KernelAgainstRecord,
+    /// The engine of a distributed lock says who has it.
+    Engine,
     /// The lock is taken, and nothing more is known.
     Nothing,
 }
@@ -66,6 +69,8 @@ pub struct Holder {
     /// The process has ended. Another one has the open file from it, and the lock with that.
     has_ended: bool,
     is_elsewhere: bool,
+    /// What the holder of a distributed lock calls itself.
+    identifier: Option<String>,
 }
 
 impl Holder {
@@ -214,6 +219,22 @@ impl Holder {
         self.is_elsewhere
     }
 
+    /// What the holder of a distributed lock calls itself, or what the engine calls it, if it has an
+    /// [identifier](crate::Lock::identifier) of its own. Then its [`pid`](Self::pid) is not known.
+    ///
+    /// ```
+    /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:holder-identifier-example"))?;
+    /// let lock = locks.lock("leader").distributed().identifier("node-7");
+    /// # let here = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:holder-identifier-example"))?;
+    /// let guard = lock.acquire()?;
+    /// let other = here.lock("leader").distributed(); // another client of the engine
+    /// assert_eq!(other.holder()?.unwrap().identifier(), Some("node-7"));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn identifier(&self) -> Option<&str> {
+        self.identifier.as_deref()
+    }
+
     pub(crate) fn unknown() -> Self {
         Self {
             evidence: Evidence::Nothing,
@@ -228,6 +249,7 @@ impl Holder {
             token: None,
             has_ended: false,
             is_elsewhere: false,
+            identifier: None,
         }
     }
 
@@ -258,6 +280,7 @@ impl Holder {
             token,
             has_ended: false,
             is_elsewhere,
+            identifier: None,
         }
     }
 
@@ -280,7 +303,43 @@ impl Holder {
         }
     }
 
+    /// Those who hold a distributed lock. Of this process it is better known here, if it is one of them.
+    pub(crate) fn of_contenders(here: Option<Self>, contenders: Vec<Contender>) -> Vec<Self> {
+        let mut holders: Vec<_> =
+            contenders.into_iter().filter(|one| one.holds).map(Self::of_contender).collect();
+        let Some(here) = here else { return holders };
+        match holders.iter().position(|one| (one.pid, &one.host) == (here.pid, &here.host)) {
+            Some(own) => holders[own] = Self { token: holders[own].token, ..here },
+            // It may call itself otherwise.
+            None if holders.is_empty() => holders.push(here),
+            None => {}
+        }
+        holders
+    }
+
+    /// One that calls itself `host/pid/program`, or otherwise.
+    fn of_contender(contender: Contender) -> Self {
+        let Contender { identifier, token, place, .. } = contender;
+        let known = Self {
+            evidence: Evidence::Engine,
+            token: Some(token).filter(|token| *token > 0),
+            ..Self::unknown()
+        };
+        let parts: Vec<_> = identifier.splitn(3, '/').collect();
+        if let [host, pid, program] = parts[..]
+            && let Ok(pid) = pid.parse()
+        {
+            let (host, program) = (Some(host.to_owned()), Some(program.to_owned()));
+            let is_elsewhere = host.as_ref() != Some(&Identity::current().host);
+            return Self { pid: Some(pid), host, program, is_elsewhere, ..known };
+        }
+        Self { identifier: Some(if identifier.is_empty() { place } else { identifier }), ..known }
+    }
+
     fn write_process(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(identifier) = &self.identifier {
+            return f.write_str(identifier);
+        }
         let Some(pid) = self.pid.filter(|_| self.evidence != Evidence::Own) else {
             let own = self.evidence == Evidence::Own;
             return f.write_str(if own { "this process" } else { "a process that the kernel does not name" });

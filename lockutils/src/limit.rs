@@ -68,7 +68,7 @@ impl<'a> Limit<'a> {
     }
 
     /// Whether there is no time left to wait.
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.end.is_some_and(|end| end <= Instant::now())
     }
 

@@ -2,6 +2,8 @@
 
 mod acquire;
 mod acquire_async;
+mod distributed;
+mod engine;
 mod identity;
 mod observed;
 mod options;
@@ -18,6 +20,7 @@ use once_cell::sync::OnceCell;
 use self::options::Options;
 use crate::cancel::Cancel;
 use crate::clock::Coarse;
+use crate::distributed::EngineLock;
 use crate::error::Error;
 use crate::external::remove::{Manner, Removal};
 use crate::external::status::FileStatus;
@@ -78,6 +81,7 @@ pub fn semaphore(name: impl AsRef<str>, permits: u32) -> Lock {
 /// | option | what | default |
 /// |---|---|---|
 /// | [`external`](Self::external) | between the processes of this host, by a lock file | internal: this process |
+/// | [`distributed`](Self::distributed) | between the hosts of a cluster, by an engine | |
 /// | [`read`](Self::read) | shares with other readers | alone |
 /// | [`fair`](Self::fair) | strict order of arrival | a writer may overtake for a bounded time |
 /// | [`timeout`](Self::timeout), [`deadline`](Self::deadline), [`cancel_on`](Self::cancel_on) | what ends a wait | the configured limit, or none |
@@ -154,10 +158,11 @@ impl Lock {
     /// ```
     #[inline]
     pub fn external(self) -> Self {
-        self.with(|options| options.set_external(true))
+        self.with(Options::set_external)
     }
 
-    /// Excludes the threads and tasks of this process only: the default.
+    /// Excludes the threads and tasks of this process only: the default. Takes [`external`](Self::external) and
+    /// [`distributed`](Self::distributed) back.
     ///
     /// ```
     /// let guard = lockutils::lock("internal-example").external().internal().acquire()?;
@@ -166,7 +171,7 @@ impl Lock {
     /// ```
     #[inline]
     pub fn internal(self) -> Self {
-        self.with(|options| options.set_external(false))
+        self.with(Options::set_internal)
     }
 
     /// Shares with other read locks of the name, and with nothing else.
@@ -509,8 +514,16 @@ impl Lock {
     pub fn is_locked(&self) -> Result<bool, Error> {
         let (home, full) = self.identity()?;
         let here = home.find(&full).is_some_and(|cell| cell.raw().is_held());
-        if here || !self.is_external()? {
-            return Ok(here);
+        if here {
+            return Ok(true);
+        }
+        if let Some(contenders) = engine::block(self.contenders_by(engine::THREAD))?
+            && contenders.iter().any(|contender| contender.holds)
+        {
+            return Ok(true);
+        }
+        if !self.is_external()? {
+            return Ok(false);
         }
         home.directory.get().map_or(Ok(false), |directory| directory.is_locked(&full))
     }
@@ -559,6 +572,9 @@ impl Lock {
     pub fn holders(&self) -> Result<Vec<Holder>, Error> {
         let (home, full) = self.identity()?;
         let here = home.find(&full).and_then(|cell| self.holder_here(&cell));
+        if let Some(contenders) = engine::block(self.contenders_by(engine::THREAD))? {
+            return Ok(Holder::of_contenders(here, contenders));
+        }
         if !self.is_external()? {
             return Ok(here.into_iter().collect());
         }
@@ -598,7 +614,7 @@ impl Lock {
         home.directory.get().map(|directory| directory.status(&full)).transpose()
     }
 
-    /// Whether the calling thread has the lock: under a write guard that it took itself, or under a read
+    /// Whether the calling thread has the lock, and has not lost it: under a write guard that it took itself, or under a read
     /// guard that cannot move to another thread (attribute, [`run`](Self::run), re-entrant). Guards that were
     /// taken in tasks do not count.
     ///
@@ -628,6 +644,9 @@ impl Lock {
     pub fn hold_count(&self) -> u32 {
         let Ok((home, full)) = self.identity() else { return 0 };
         let Some(cell) = home.find(&full) else { return 0 };
+        if self.options.is_distributed() && cell.engine().is_some_and(EngineLock::is_lost) {
+            return 0;
+        }
         let writes = match cell.reentrant_depth() {
             Some(depth) => depth.load(Relaxed),
             None => u32::from(cell.relation() != Relation::Other),
@@ -654,6 +673,7 @@ impl fmt::Debug for Lock {
         f.debug_struct("Lock")
             .field("name", &self.name)
             .field("external", &self.options.is_external())
+            .field("distributed", &self.options.is_distributed())
             .finish_non_exhaustive()
     }
 }

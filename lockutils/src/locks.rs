@@ -13,6 +13,7 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::config::{self, Config};
+use crate::distributed::{Backend, Engine};
 use crate::error::{Error, Kind};
 use crate::external::{Directory, FileId};
 use crate::internal::Mode;
@@ -75,7 +76,13 @@ pub(crate) struct Shared {
     main: OnceCell<Home>,
     /// The locks of directories that were named on a call.
     others: Mutex<Vec<Other>>,
+    /// The engine, once it is needed, in this process; or one that was given.
+    engine: Mutex<Option<Arc<Engine>>>,
+    given: Option<Given>,
 }
+
+/// A client of an engine of the user's.
+type Given = Arc<dyn Backend>;
 
 struct Other {
     path: PathBuf,
@@ -198,10 +205,52 @@ impl Locks {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn new(config: Config) -> Result<Self, Error> {
+        Self::make(config, None)
+    }
+
+    /// Makes a registry whose [`distributed`](Lock::distributed) locks are kept by this client of an engine, whatever
+    /// `backend_url` says: for an engine of one's own, and for tests that look at one. The registry
+    /// [closes](Backend::close) it in the end. It is not used in a forked child, where such locks are errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// ```
+    /// use lockutils::{Config, Locks, distributed::{self, BackendUrl}};
+    /// let backend = distributed::connect(&BackendUrl::parse("memory:")?, std::time::Duration::from_secs(10))?;
+    /// let locks = Locks::with_backend(Config::new(), backend)?;
+    /// let guard = locks.lock("x").distributed().acquire()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn with_backend(config: Config, backend: Arc<dyn Backend>) -> Result<Self, Error> {
+        Self::make(config, Some(backend))
+    }
+
+    /// The client of the engine that keeps the [`distributed`](Lock::distributed) locks of this registry; `None` if lock files
+    /// take its place. For what it [promises](Backend::promises), and which [cluster](Backend::cluster) it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`] when its URL cannot be used. It is not asked whether it can be reached.
+    ///
+    /// ```
+    /// use lockutils::{Config, Locks, distributed::Promise};
+    /// let locks = Locks::new(Config::new().backend_url("memory:"))?;
+    /// assert!(locks.backend()?.unwrap().promises().has(Promise::Fenced));
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn backend(&self) -> Result<Option<Arc<dyn Backend>>, Error> {
+        Ok(self.shared().engine()?.map(|engine| Arc::clone(engine.backend())))
+    }
+
+    fn make(config: Config, given: Option<Given>) -> Result<Self, Error> {
         let (home, config) = (Home::Own(Arc::new(Namespace::new())), config.bound()?);
         let shared = Shared {
             main: OnceCell::with_value(home),
             config: OnceCell::with_value(config),
+            engine: Mutex::new(given.clone().map(Engine::of)),
+            given,
             ..Shared::new()
         };
         Ok(Self(Root::Own(Arc::new(Own { shared: Some(Arc::new(shared)), prefix: None }))))
@@ -368,6 +417,8 @@ impl Shared {
             binding: Mutex::new(()),
             main: OnceCell::new(),
             others: Mutex::new(Vec::new()),
+            engine: Mutex::new(None),
+            given: None,
         }
     }
 
@@ -426,6 +477,31 @@ impl Shared {
         let early = self.effective()?;
         let _binding = self.binding.lock();
         Ok(self.config.get_or_init(|| early.clone()))
+    }
+
+    /// Whether distributed locks are lock files.
+    pub(crate) fn has_files_for_engine(&self) -> Result<bool, Error> {
+        Ok(self.given.is_none() && self.effective()?.has_files_for_engine())
+    }
+
+    /// The engine of distributed locks, opened if need be. `None`: lock files take its place.
+    pub(crate) fn engine(&self) -> Result<Option<Arc<Engine>>, Error> {
+        if self.has_files_for_engine()? {
+            return Ok(None);
+        }
+        let config = self.settled()?;
+        let mut engine = self.engine.lock();
+        if let Some(open) = engine.as_ref().filter(|open| open.is_mine()) {
+            return Ok(Some(Arc::clone(open)));
+        }
+        let Some(url) = config.backend_url.as_ref().filter(|_| self.given.is_none()) else {
+            let what = "an engine that was given to `Locks::with_backend` cannot be used in a forked process";
+            return Err(Kind::Config { what: what.to_owned(), source: None }.into());
+        };
+        let opened = Engine::open(url, config.ttl())?;
+        // What a parent has opened is dropped, which does nothing here.
+        *engine = Some(Arc::clone(&opened));
+        Ok(Some(opened))
     }
 
     /// The locks without a directory of their own.

@@ -1,7 +1,7 @@
 //! What is told of acquires and releases: to `tracing`, to `metrics`, and of waits and holds that take too long.
 //!
 //! Nobody listens most of the time. So an acquire asks [`is_wanted`] and goes a way of its own if so; its guard then has
-//! a [`Watched`] in a box, in the place of what other guards know of themselves.
+//! a [`Watched`] in a box, with what other guards know of themselves.
 
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -113,7 +113,7 @@ impl Acquire {
         match taken.guard() {
             Some(guard) => {
                 let waited = guard.waited();
-                guard.watch(Box::new(Watched::begin(self, waited)));
+                guard.watch(Watched::begin(self, waited));
             }
             None => metrics::contended(&self.about.way),
         }
@@ -139,11 +139,9 @@ impl Taken for Option<LockGuard> {
 }
 
 /// A hold that somebody wants to know of: what its guard knows.
-#[repr(align(16))]
 pub(crate) struct Watched {
     about: About,
     since: Instant,
-    waited: Duration,
     limit: Option<Duration>,
     is_counted: bool,
 }
@@ -156,11 +154,7 @@ impl Watched {
         if limits.wait.is_some_and(|limit| waited >= limit && !waited.is_zero()) {
             trace::waited_long(&about, waited);
         }
-        Self { about, since: Instant::now(), waited, limit: limits.hold, is_counted }
-    }
-
-    pub(crate) fn waited(&self) -> Duration {
-        self.waited
+        Self { about, since: Instant::now(), limit: limits.hold, is_counted }
     }
 
     pub(crate) fn held(&self) -> Duration {

@@ -7,7 +7,9 @@ use std::panic::Location;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::error::{Error, Kind};
-use crate::guard::{LockGuard, Pinned};
+use crate::external::OuterLock;
+use crate::guard::far::Far;
+use crate::guard::{LockGuard, Parts, Pinned};
 use crate::internal::{HeldAs, Mode};
 use crate::lock::Lock;
 use crate::observe::Watched;
@@ -138,18 +140,11 @@ impl Reentrant {
         if let Some(depth) = cell.reentrant_depth() {
             let times = depth.load(Relaxed);
             self.check_limit(times)?;
-            let file = match self.lock.file(&cell)? {
-                // The outer guard may be internal: then this one is the first to need the file.
-                Some(file) if !file.reenter() => {
-                    if !self.lock.acquire_file(&cell, file, waits, place)? {
-                        return Ok(Again::Busy);
-                    }
-                    true
-                }
-                file => file.is_some(),
+            let Some((file, far)) = self.lock.take_again(&cell, waits, place)? else {
+                return Ok(Again::Busy);
             };
             depth.store(times + 1, Relaxed);
-            return Ok(Again::Held(ReentrantGuard::write(cell, file)));
+            return Ok(Again::Held(ReentrantGuard::write(cell, file, far)));
         }
         if self.lock.mode() == Mode::Read
             && let Some((times, _)) = reads::of(cell.id())
@@ -201,6 +196,7 @@ enum Held {
     Write {
         cell: CellRef,
         file: bool,
+        far: Option<Far>,
     },
     Read(Pinned),
 }
@@ -210,7 +206,7 @@ impl ReentrantGuard {
         if guard.kind() != HeldAs::Write {
             return Self { held: Held::Read(Pinned::new(guard, place)), _stays: PhantomData };
         }
-        let (cell, file, watched) = guard.into_parts();
+        let Parts { cell, file, watched, far } = guard.into_parts();
         if let Some(depth) = cell.reentrant_depth() {
             depth.store(1, Relaxed);
         }
@@ -218,11 +214,11 @@ impl ReentrantGuard {
             // A thread that ends takes no more locks.
             let _ = WATCHED.try_with(|all| all.borrow_mut().push((cell.id(), watched)));
         }
-        Self::write(cell, file)
+        Self::write(cell, file, far)
     }
 
-    fn write(cell: CellRef, file: bool) -> Self {
-        Self { held: Held::Write { cell, file }, _stays: PhantomData }
+    fn write(cell: CellRef, file: bool, far: Option<Far>) -> Self {
+        Self { held: Held::Write { cell, file, far }, _stays: PhantomData }
     }
 
     /// As [`LockGuard::fencing_token`]. All holds of the thread have the same one; an external one within an internal
@@ -236,21 +232,73 @@ impl ReentrantGuard {
     /// ```
     pub fn fencing_token(&self) -> u64 {
         match &self.held {
-            Held::Write { cell, file: true } => {
-                cell.file().get().map_or_else(|| cell.fencing_token(), |file| file.token())
+            Held::Write { far: Some(far), .. } => far.token(),
+            Held::Write { cell, file: true, .. } => {
+                cell.file().map_or_else(|| cell.fencing_token(), OuterLock::token)
             }
-            Held::Write { cell, file: false } => cell.fencing_token(),
+            Held::Write { cell, file: false, .. } => cell.fencing_token(),
             Held::Read(guard) => guard.as_guard().fencing_token(),
         }
     }
 }
 
+impl ReentrantGuard {
+    /// Lets go of this hold, as dropping does, and says whether all went well; of a distributed lock, whether it was lost. The
+    /// thread waits for the engine if this is its last hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`LockGuard::release`].
+    ///
+    /// ```
+    /// let lock = lockutils::lock("reentrant-release-example").reentrant(2);
+    /// lock.acquire()?.release()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn release(mut self) -> Result<(), Error> {
+        self.let_go_outside()
+    }
+
+    /// Whether a distributed lock is lost. As [`LockGuard::is_lost`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LockGuard::is_lost`].
+    ///
+    /// ```
+    /// let lock = lockutils::lock("reentrant-is-lost-example").reentrant(2);
+    /// assert!(!lock.acquire()?.is_lost()?);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_lost(&self) -> Result<bool, Error> {
+        match &self.held {
+            Held::Write { far: Some(far), .. } if far.is_lost() => Ok(true),
+            Held::Write { cell, file: true, .. } => {
+                cell.file().map_or(Ok(false), |file| file.is_current().map(|current| !current))
+            }
+            Held::Write { .. } => Ok(false),
+            Held::Read(guard) => guard.as_guard().is_lost(),
+        }
+    }
+
+    /// The engine first, then the file; what is left is that of this process.
+    fn let_go_outside(&mut self) -> Result<(), Error> {
+        let (cell, file, far) = match &mut self.held {
+            Held::Write { cell, file, far } => (cell, std::mem::take(file), far.take()),
+            Held::Read(guard) => return guard.let_go_outside(),
+        };
+        let left = far.map_or(Ok(()), |far| far.release(cell.name()));
+        let released = cell.file().filter(|_| file).map_or(Ok(()), OuterLock::release);
+        left.and(released)
+    }
+}
+
 impl Drop for ReentrantGuard {
     fn drop(&mut self) {
-        let Held::Write { cell, file } = &self.held else { return };
-        if *file && let Some(Err(error)) = cell.file().get().map(|file| file.release()) {
+        if let Err(error) = self.let_go_outside() {
             trace::not_unlocked(&error);
         }
+        let Held::Write { cell, .. } = &self.held else { return };
         let Some(depth) = cell.reentrant_depth() else { return };
         let left = depth.load(Relaxed) - 1;
         depth.store(left, Relaxed);
@@ -267,12 +315,12 @@ impl Drop for ReentrantGuard {
 thread_local! {
     /// What is to be told of the re-entrant locks of this thread when the last level of each is let go, in whatever order
     /// that is. Their guards stay on the thread.
-    static WATCHED: RefCell<Vec<(CellId, Box<Watched>)>> = const { RefCell::new(Vec::new()) };
+    static WATCHED: RefCell<Vec<(CellId, Watched)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// `None` also for a guard that is dropped when the thread has ended and all this is gone.
-fn take_watched(id: CellId) -> Option<Box<Watched>> {
-    let take = |all: &RefCell<Vec<(CellId, Box<Watched>)>>| {
+fn take_watched(id: CellId) -> Option<Watched> {
+    let take = |all: &RefCell<Vec<(CellId, Watched)>>| {
         let mut all = all.borrow_mut();
         let at = all.iter().position(|(of, _)| *of == id)?;
         Some(all.swap_remove(at).1)

@@ -224,7 +224,7 @@ fn bury(cell: NonNull<Cell>) {
     let dead = unsafe { cell.as_ref() };
     dead.home().table.remove(cell);
     // SAFETY: the caller is the last user.
-    unsafe { Cell::forget_file(cell) };
+    unsafe { Cell::forget_outer(cell) };
     if dead.is_forgotten() || dead.drop_keeper() {
         free(cell);
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::distributed::EngineLock;
+use crate::external::OuterLock;
 use crate::internal::HeldAs;
 use crate::locks::Locks;
 use crate::registry::{Cell, CellRef, Long};
@@ -69,6 +71,7 @@ impl From<HeldAs> for Mode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of a table that people read")]
 pub struct LockState {
     /// Its full name.
     pub name: String,
@@ -78,6 +81,10 @@ pub struct LockState {
     pub has_file: bool,
     /// Whether a thread or task of this process waits for another process to let the file go, to have it alone.
     pub waits_for_file: bool,
+    /// Whether this process has the lock from its engine now, and has not lost it.
+    pub has_engine: bool,
+    /// Whether a thread or task of this process waits for the engine, to have the lock alone.
+    pub waits_for_engine: bool,
     /// How it is held in this process; `None` if it is not, but kept by a handle, waited for or about to be taken.
     pub mode: Option<Mode>,
     /// How many hold it in this process: at most one writer, but any number of readers.
@@ -110,9 +117,10 @@ impl LockState {
 
     fn of(cell: &Cell) -> Self {
         let look = cell.raw().look();
-        let file = cell.file().get();
+        let (file, engine) = (cell.file(), cell.engine());
         let held = cell.held();
-        let awaits = held.is_some_and(|held| held.awaits_file);
+        let awaits = held.is_some_and(|held| held.awaits_outer);
+        let lacks_file = file.is_some_and(|file| !file.is_held());
         let long = match held.filter(|_| !awaits).map(|held| held.long) {
             Some(Long::Exactly(long) | Long::AtLeast(long)) => Some(long),
             Some(Long::Unknown) | None => None,
@@ -120,8 +128,10 @@ impl LockState {
         Self {
             name: cell.name().to_owned(),
             path: file.map(|file| file.path().to_owned()),
-            has_file: file.is_some_and(|file| file.is_held()),
-            waits_for_file: awaits,
+            has_file: file.is_some_and(OuterLock::is_held),
+            waits_for_file: awaits && (lacks_file || engine.is_none()),
+            has_engine: engine.is_some_and(EngineLock::is_held),
+            waits_for_engine: awaits && !lacks_file && engine.is_some(),
             mode: look.held.filter(|_| !awaits).map(Mode::from),
             holders: if awaits { 0 } else { look.holders },
             permits: Some(cell.permits()).filter(|permits| *permits > 0),

@@ -159,3 +159,17 @@ pub(super) mod mode {
         }
     }
 }
+
+/// As it was written: whoever serialises a configuration has to keep it as secret as it is.
+impl serde::Serialize for crate::distributed::BackendUrl {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_written())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for crate::distributed::BackendUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU8, AtomicU64,
-    Ordering::{AcqRel, Acquire, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use std::time::Duration;
 
@@ -80,11 +80,13 @@ pub struct Lease {
     /// Under which deadline [`watch`] has it. Only that module looks at it, under its lock.
     pub(super) watched: AtomicU64,
     lost: Cancel,
-    tell: Mutex<Vec<Tell>>,
+    tell: Mutex<Vec<(u64, Tell)>>,
+    /// How often somebody wanted to be told.
+    tellings: AtomicU64,
 }
 
 /// What is to be told of a loss.
-pub(super) type Tell = Box<dyn FnOnce(Loss) + Send>;
+pub(crate) type Tell = Box<dyn FnOnce(Loss) + Send>;
 
 impl Lease {
     /// Begins with a request that was sent at `sent` and granted it for `length`.
@@ -104,6 +106,7 @@ impl Lease {
             watched: AtomicU64::new(0),
             lost: Cancel::new(),
             tell: Mutex::default(),
+            tellings: AtomicU64::new(0),
         });
         watch::watch(&lease);
         lease
@@ -133,8 +136,12 @@ impl Lease {
     /// It is lost, for this reason, unless it was lost before.
     pub fn lose(&self, why: Loss) {
         if self.loss.compare_exchange(0, why.number(), AcqRel, Acquire).is_ok() {
-            watch::tell(std::mem::take(&mut *self.tell.lock()), self.lost.clone(), why);
+            watch::tell(self.take_tell(), self.lost.clone(), why);
         }
+    }
+
+    fn take_tell(&self) -> Vec<Tell> {
+        std::mem::take(&mut *self.tell.lock()).into_iter().map(|(_, tell)| tell).collect()
     }
 
     /// Whether it is lost. Costs a look at the clock, and asks nobody.
@@ -171,11 +178,22 @@ impl Lease {
 
     /// Calls `tell` once when it is lost, on a thread of this crate; at once if it is. It should be quick.
     pub fn on_loss(&self, tell: impl FnOnce(Loss) + Send + 'static) {
-        self.tell.lock().push(Box::new(tell));
+        self.add_tell(Box::new(tell));
+    }
+
+    /// The same, as long as what it gives is kept: a lease may outlive many who want to be told of it.
+    pub(crate) fn while_held(self: &Arc<Self>, tell: Tell) -> OnLoss {
+        OnLoss { number: self.add_tell(tell), lease: Arc::clone(self) }
+    }
+
+    fn add_tell(&self, tell: Tell) -> u64 {
+        let number = self.tellings.fetch_add(1, Relaxed);
+        self.tell.lock().push((number, tell));
         if let Some(loss) = self.loss() {
             // Who has lost it may have looked at the list before.
-            watch::tell(std::mem::take(&mut *self.tell.lock()), self.lost.clone(), loss);
+            watch::tell(self.take_tell(), self.lost.clone(), loss);
         }
+        number
     }
 
     pub(super) fn end(&self) -> Moment {
@@ -191,6 +209,22 @@ fn deadline(sent: Moment, length: Duration) -> Moment {
 impl Drop for Lease {
     fn drop(&mut self) {
         watch::forget(self);
+    }
+}
+
+/// Somebody is told of a loss as long as this lives.
+pub(crate) struct OnLoss {
+    lease: Arc<Lease>,
+    number: u64,
+}
+
+impl Drop for OnLoss {
+    fn drop(&mut self) {
+        let mut all = self.lease.tell.lock();
+        let gone = all.iter().position(|(number, _)| *number == self.number).map(|at| all.swap_remove(at));
+        drop(all);
+        // It may be code of the user's that is dropped here.
+        drop(gone);
     }
 }
 

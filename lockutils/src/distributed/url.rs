@@ -19,6 +19,8 @@ use crate::error::{Error, Kind};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct BackendUrl {
+    /// As it was written.
+    text: String,
     scheme: String,
     user: Option<String>,
     password: Option<String>,
@@ -34,6 +36,7 @@ impl BackendUrl {
     ///
     /// [`Error::is_config`], which does not show what was secret in it.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        let whole = text.to_owned();
         let (scheme, rest) =
             text.split_once(':').ok_or_else(|| wrong("it has no scheme, such as `redis://`"))?;
         let valid = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
@@ -45,7 +48,15 @@ impl BackendUrl {
         let scheme = scheme.to_ascii_lowercase();
         let Some(rest) = rest.strip_prefix("//") else {
             let path = decoded(rest)?;
-            return Ok(Self { scheme, user: None, password: None, hosts: Vec::new(), path, query });
+            return Ok(Self {
+                text: whole,
+                scheme,
+                user: None,
+                password: None,
+                hosts: Vec::new(),
+                path,
+                query,
+            });
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, hosts) = match authority.rsplit_once('@') {
@@ -54,7 +65,12 @@ impl BackendUrl {
         };
         let (user, password) = login.map_or(Ok((None, None)), self::login)?;
         let hosts = hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned).collect();
-        Ok(Self { scheme, user, password, hosts, path: decoded(path)?, query })
+        Ok(Self { text: whole, scheme, user, password, hosts, path: decoded(path)?, query })
+    }
+
+    /// As it was written, with all that is secret.
+    pub fn as_written(&self) -> &str {
+        &self.text
     }
 
     /// What kind of engine: `redis`, `etcd`, in small letters.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{InTheWay, Kind, LINKING, Others, Wait};
+use crate::distributed::Failure;
 use crate::external::Mechanism;
 use crate::registry::Long;
 
@@ -91,6 +92,10 @@ impl fmt::Display for Kind {
                  hold it now; stop what it protects, and take it again",
                 path.display()
             ),
+            Self::LostInEngine { .. }
+            | Self::Engine { .. }
+            | Self::Unpromised { .. }
+            | Self::NoBackend { .. } => self.write_distributed(f),
             Self::Fenced { token, highest } => write!(
                 f,
                 "fencing token {token} is out of date: {highest} was seen, so somebody else has had the lock since; \
@@ -103,6 +108,35 @@ impl fmt::Display for Kind {
                 write!(f, "{what}")?;
                 source.as_ref().map_or(Ok(()), |source| write!(f, ": {source}"))
             }
+        }
+    }
+}
+
+impl Kind {
+    /// The texts about engines.
+    fn write_distributed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LostInEngine { name, location, loss } => write!(
+                f,
+                "distributed lock `{name}` ({location}) is lost: {loss}, and somebody else may have it by now; stop what it \
+                 protects, and take it again"
+            ),
+            Self::Engine { name, location, doing, failure } => {
+                write!(f, "cannot {doing} distributed lock `{name}` ({location}): {failure}")?;
+                engine_hint(failure).map_or(Ok(()), |hint| write!(f, "; {hint}"))
+            }
+            Self::Unpromised { name, location, promise } => write!(
+                f,
+                "distributed lock `{name}` requires {promise:?}, which its engine ({location}) does not promise; configure \
+                 another `backend_url`, or leave `require` out"
+            ),
+            Self::NoBackend { name } => write!(
+                f,
+                "no engine for the distributed lock {}: set `backend_url` in the configuration given to `lockutils::init`, or the \
+                 environment variable LOCKUTILS_BACKEND_URL; or `lock_path`, for locks of this host alone",
+                Shown(name)
+            ),
+            _ => Ok(()),
         }
     }
 }
@@ -127,10 +161,24 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
     } else if let Some(InTheWay::Elsewhere(_)) = wait.file {
         "a longer timeout may help, but nobody can see from here whether that process lives: if it has ended, remove the \
          file"
-    } else if wait.file.is_some() {
+    } else if wait.file.is_some() || wait.engine.is_some() {
         "a longer timeout may help"
     } else {
         "a longer timeout or `fair` may help"
+    })
+}
+
+/// What to do about it.
+fn engine_hint(failure: &Failure) -> Option<&'static str> {
+    Some(match failure {
+        Failure::Unreachable(_) => {
+            "nothing is held; check that the engine runs and that `backend_url` leads to it"
+        }
+        Failure::Denied(_) => {
+            "check the user and the password in `backend_url`, and what they are allowed to do"
+        }
+        Failure::Foreign(_) => "choose another name, or a prefix of your own in `backend_url`",
+        _ => return None,
     })
 }
 
@@ -225,6 +273,12 @@ impl fmt::Display for Wait {
         self.path.as_ref().map_or(Ok(()), |path| write!(f, " ({})", path.display()))?;
         if !self.waited.is_zero() {
             write!(f, " after {}", Seconds(self.waited))?;
+        }
+        if let Some((location, holders)) = &self.engine {
+            return match holders {
+                Some(holders) => write!(f, "; it is held by {holders}, as {location} says"),
+                None => write!(f, "; somebody else has it at {location}"),
+            };
         }
         let who = if self.own { "this thread" } else { "this process" };
         match &self.holder {

@@ -1,13 +1,15 @@
-//! The steps that the verbs are made of: the in-process half first, then the file.
+//! The steps that the verbs are made of: the in-process half first, then the file, then the engine.
 
 use std::panic::Location;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::Lock;
+use super::engine::{self, Reached, Way};
 use crate::clock::Coarse;
 use crate::error::{Error, InTheWay, Kind, Others, Wait};
 use crate::external::{Mechanism, OuterLock, Share, Sharing, Taker};
+use crate::guard::far::Far;
 use crate::guard::{LockGuard, Pinned};
 use crate::holder::Holders;
 use crate::internal::wait::{Waiting, spin};
@@ -58,7 +60,7 @@ impl Lock {
     #[inline(never)]
     fn acquire_otherwise(&self, owner: Owner, place: &'static Location<'static>) -> Result<LockGuard, Error> {
         match self.begin()? {
-            Taken::Held(hold) if !self.options.is_external() => Ok(self.guard(hold, owner, place)),
+            Taken::Held(hold) if self.options.is_internal() => Ok(self.guard(hold, owner, place)),
             taken => self.acquire_slow(taken, owner, place),
         }
     }
@@ -107,7 +109,7 @@ impl Lock {
     /// registers.
     #[inline]
     pub(super) fn at_once(&self) -> Option<Hold> {
-        let cell = self.kept.get().filter(|_| !self.options.is_external())?;
+        let cell = self.kept.get().filter(|_| self.options.is_internal())?;
         cell.try_hold(self.options.mode(), self.options.is_fair())
     }
 
@@ -121,7 +123,7 @@ impl Lock {
     #[inline]
     pub(crate) fn enter_at_once(&self, place: &'static Location<'static>) -> Option<Pinned> {
         let cell = self.kept.get().filter(|_| {
-            self.options.mode() == Mode::Write && !self.options.is_external() && !observe::is_wanted()
+            self.options.mode() == Mode::Write && self.options.is_internal() && !observe::is_wanted()
         })?;
         let hold = cell.try_write(self.options.is_fair())?;
         Some(Pinned::writing(LockGuard::at_once(hold, Owner::Pinned, place, false)))
@@ -167,12 +169,29 @@ impl Lock {
                 None => return Ok(None),
             },
         };
-        let Some(file) = self.file(hold.cell())? else {
+        if self.options.is_internal() {
             return Ok(Some(self.guard(hold, owner, place)));
+        }
+        let file = match self.try_file(hold.cell(), owner, place)? {
+            FileTaken::Busy => return Ok(None),
+            taken => taken,
         };
-        let free = self.reads_on(hold.cell(), file)
+        let mut way = engine::at_once(hold.cell(), owner, place);
+        let outer = file.and(self.try_reach(&mut way)?);
+        Ok(outer.map(|outer| LockGuard::new(hold, outer, owner, place, Duration::ZERO)))
+    }
+
+    /// Takes the file if it is free, or if there is none.
+    pub(super) fn try_file<'a>(
+        &self,
+        cell: &'a Cell,
+        owner: Owner,
+        place: &'static Location<'static>,
+    ) -> Result<FileTaken<'a>, Error> {
+        let Some(file) = self.file(cell)? else { return Ok(FileTaken::None) };
+        let free = self.reads_on(cell, file)
             || file.try_acquire(self.share(), self.options.is_fair(), &self.taker(owner, place))?;
-        Ok(free.then(|| LockGuard::new(hold, true, owner, place, Duration::ZERO)))
+        Ok(if free { FileTaken::Held(HeldFile(file)) } else { FileTaken::Busy })
     }
 
     #[cold]
@@ -185,38 +204,47 @@ impl Lock {
     ) -> Result<LockGuard, Error> {
         let started = Instant::now();
         let limit = self.limit()?;
-        let mut has_waited = matches!(taken, Taken::Busy(_));
+        let has_waited = matches!(taken, Taken::Busy(_));
         let hold = match taken {
             Taken::Held(hold) => hold,
             Taken::Busy(cell) => self.wait(&cell, &limit, started, place)?,
         };
-        let file = self.file(hold.cell())?;
-        if let Some(file) = file {
-            // The thread may not take it again before it has all of it: what is told of the wait may run code of
-            // the user.
-            hold.claim(owner.min(Owner::Pinned), place, Coarse::now());
-            let who = self.taker(owner, place);
-            if !self.reads_on(hold.cell(), file)
-                && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
-            {
-                let is_first = !std::mem::replace(&mut has_waited, true);
-                trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
-                hold.cell().claim_without_file();
-                let _waiting = self.begin_wait(place, is_first);
-                let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
-                let limit = limit.with_alarm(self.long_after(started), &tell);
-                file.wait(self.share(), &limit, &who)?
-                    .map_err(|ended| self.gave_up(ended, hold.cell(), started, WaitOf::File, place))?;
-            }
+        // The thread may not take it again before it has all of it: what is told of the wait may run code of the user.
+        hold.claim(owner.min(Owner::Pinned), place, Coarse::now());
+        let mut way = Way { cell: hold.cell(), owner, place, started, has_waited };
+        let file = match self.try_file(hold.cell(), owner, place)? {
+            FileTaken::Busy => self.wait_for_file(&mut way, &limit)?,
+            taken => taken,
+        };
+        let reached = self.reach(&mut way, &limit)?;
+        let waited = engine::waited(&way);
+        match file.and(reached) {
+            Some(outer) => Ok(LockGuard::new(hold, outer, owner, place, waited)),
+            None => Err(self.gave_up(Ended::Time, hold.cell(), started, WaitOf::Engine, place)),
         }
-        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
-        let file = file.is_some();
-        Ok(LockGuard::new(hold, file, owner, place, waited))
+    }
+
+    /// Waits for the file on this thread.
+    fn wait_for_file<'a>(&self, way: &mut Way<'a>, limit: &Limit<'_>) -> Result<FileTaken<'a>, Error> {
+        let &mut Way { cell, owner, place, started, .. } = way;
+        let Some(file) = self.file(cell)? else { return Ok(FileTaken::None) };
+        let _waiting = self.begin_file_wait(way, file);
+        let tell = self.tell_long(cell, started, WaitOf::File, place);
+        let limit = limit.with_alarm(self.long_after(started), &tell);
+        file.wait(self.share(), &limit, &self.taker(owner, place))?
+            .map_err(|ended| self.gave_up(ended, cell, started, WaitOf::File, place))?;
+        Ok(FileTaken::Held(HeldFile(file)))
+    }
+
+    pub(super) fn begin_file_wait(&self, way: &mut Way<'_>, file: &OuterLock) -> observe::Waiting {
+        trace::waiting_for_file(file.path(), way.place, || file_holders(way.cell));
+        way.cell.claim_without_outer();
+        self.begin_wait(way.place, !std::mem::replace(&mut way.has_waited, true))
     }
 
     /// Takes the file alone, for the one writer of this process, whatever this handle's mode is. Says whether
     /// it is held now; `false` only if the caller does not wait.
-    pub(crate) fn acquire_file(
+    fn acquire_file(
         &self,
         cell: &Cell,
         file: &OuterLock,
@@ -238,6 +266,24 @@ impl Lock {
             Ok(()) => Ok(true),
             Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File, place)),
         }
+    }
+
+    /// The rest, for the thread that has the lock in this process already: once more what it has, or what its outer guards
+    /// did without. `None`: somebody else has it, and the caller does not wait.
+    pub(crate) fn take_again(
+        &self,
+        cell: &Cell,
+        waits: bool,
+        place: &'static Location<'static>,
+    ) -> Result<Option<(bool, Option<Far>)>, Error> {
+        let file = match self.file(cell)? {
+            Some(file) if file.reenter() || self.acquire_file(cell, file, waits, place)? => {
+                FileTaken::Held(HeldFile(file))
+            }
+            Some(_) => return Ok(None),
+            None => FileTaken::None,
+        };
+        Ok(file.and(self.reach_again(cell, waits, place)?))
     }
 
     /// Waits for the in-process half on this thread.
@@ -313,16 +359,24 @@ impl Lock {
             Ok(cell) => cell,
             Err(error) => return error,
         };
-        let of = if cell.raw().is_held() { WaitOf::Process } else { WaitOf::File };
+        let of = match self.engine() {
+            _ if cell.raw().is_held() => WaitOf::Process,
+            Ok(Some(_)) => WaitOf::Engine,
+            _ => WaitOf::File,
+        };
         Kind::Busy(self.wait_so_far(&cell, Duration::ZERO, of)).into()
     }
 
     pub(super) fn wait_so_far(&self, cell: &Cell, waited: Duration, of: WaitOf) -> Wait {
         let file = self.file(cell).ok().flatten();
-        let (awaits_file, held) = match cell.held().filter(|_| of == WaitOf::Process) {
-            // Who has it in this process waits too: those who have the file are in the way of both.
-            Some(held) if held.awaits_file => (true, None),
-            held => (of == WaitOf::File, held),
+        let engine = self.engine().ok().flatten();
+        let (of, held) = match cell.held().filter(|_| of == WaitOf::Process) {
+            // Who has it in this process waits too: those who have the rest are in the way of both.
+            Some(held) if held.awaits_outer && engine.is_some() && !awaits_file(file) => {
+                (WaitOf::Engine, None)
+            }
+            Some(held) if held.awaits_outer => (WaitOf::File, None),
+            held => (of, held),
         };
         Wait {
             name: cell.name().to_owned(),
@@ -330,7 +384,10 @@ impl Lock {
             waited,
             holder: held.map(|held| (held.place, held.long)),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
-            file: awaits_file.then(|| in_the_way(cell)),
+            file: (of == WaitOf::File).then(|| in_the_way(cell)),
+            engine: engine
+                .filter(|_| of == WaitOf::Engine)
+                .map(|engine| (engine.location().to_owned(), engine::holders_at(cell))),
             others: self.others(cell),
         }
     }
@@ -378,11 +435,61 @@ fn in_the_way(cell: &Cell) -> InTheWay {
     }
 }
 
-/// Which half was waited for.
+/// Whether it is the file that is waited for.
+fn awaits_file(file: Option<&OuterLock>) -> bool {
+    file.is_some_and(|file| !file.is_held())
+}
+
+/// Which part was waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitOf {
     Process,
     File,
+    Engine,
+}
+
+/// What came of a try to take the file.
+pub(super) enum FileTaken<'a> {
+    /// The lock has none.
+    None,
+    Held(HeldFile<'a>),
+    Busy,
+}
+
+impl FileTaken<'_> {
+    /// Together with what came of the engine: what a guard holds, or `None` if somebody else has one of them.
+    pub(super) fn and(self, reached: Reached) -> Option<(bool, Option<Far>)> {
+        let far = match reached {
+            Reached::Busy => return None,
+            Reached::NotAsked => None,
+            Reached::Held(far) => Some(far),
+        };
+        match self {
+            Self::Busy => None,
+            Self::None => Some((false, far)),
+            Self::Held(file) => {
+                file.keep();
+                Some((true, far))
+            }
+        }
+    }
+}
+
+/// The file is held, and nobody has it on a guard yet. Let go when dropped: what comes after it may fail.
+pub(super) struct HeldFile<'a>(pub(super) &'a OuterLock);
+
+impl HeldFile<'_> {
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for HeldFile<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.release() {
+            trace::not_unlocked(&error);
+        }
+    }
 }
 
 /// The thread would wait for itself: refused where that is certain, warned of where it may be.

@@ -4,12 +4,13 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Lock;
-use super::acquire::{WaitOf, file_holders};
+use super::acquire::{FileTaken, HeldFile, WaitOf};
+use super::engine::{self, Way};
 use crate::clock::Coarse;
 use crate::error::Error;
 use crate::guard::LockGuard;
 use crate::internal::wait::Waiting;
-use crate::limit::Limit;
+use crate::limit::{Ended, Limit};
 use crate::observe;
 use crate::registry::{CellRef, Hold, Owner, Taken};
 use crate::trace;
@@ -36,7 +37,7 @@ impl Lock {
             return Ok(self.guard(hold, Owner::Task, place));
         }
         match self.begin()? {
-            Taken::Held(hold) if !self.options.is_external() => Ok(self.guard(hold, Owner::Task, place)),
+            Taken::Held(hold) if self.options.is_internal() => Ok(self.guard(hold, Owner::Task, place)),
             // In a box, so that the future of a lock that is free is small.
             taken => Box::pin(self.acquire_async_slow(taken, place)).await,
         }
@@ -54,31 +55,68 @@ impl Lock {
     ) -> Result<LockGuard, Error> {
         let started = Instant::now();
         let limit = self.limit()?;
-        let mut has_waited = matches!(taken, Taken::Busy(_));
+        let has_waited = matches!(taken, Taken::Busy(_));
         let hold = match taken {
             Taken::Held(hold) => hold,
             Taken::Busy(cell) => self.wait_async(cell, &limit, started, place).await?,
         };
         hold.claim(Owner::Task, place, Coarse::now());
-        let file = self.file(hold.cell())?;
-        let who = self.taker(Owner::Task, place);
-        if let Some(file) = file
-            && !file.try_acquire(self.share(), self.options.is_fair(), &who)?
-        {
-            let is_first = !std::mem::replace(&mut has_waited, true);
-            trace::waiting_for_file(file.path(), place, || file_holders(hold.cell()));
-            hold.cell().claim_without_file();
-            let _waiting = self.begin_wait(place, is_first);
-            let tell = self.tell_long(hold.cell(), started, WaitOf::File, place);
-            let limit = limit.with_alarm(self.long_after(started), &tell);
-            match limit.watch(file.wait_async(self.share(), &who)).await {
-                Ok(acquired) => acquired?,
-                Err(ended) => return Err(self.gave_up(ended, hold.cell(), started, WaitOf::File, place)),
-            }
+        let mut way = Way { cell: hold.cell(), owner: Owner::Task, place, started, has_waited };
+        let file = match self.try_file(hold.cell(), Owner::Task, place)? {
+            FileTaken::Busy => self.wait_for_file_async(&mut way, &limit).await?,
+            taken => taken,
+        };
+        let reached = self.reach_async(&mut way, &limit).await?;
+        let waited = engine::waited(&way);
+        match file.and(reached) {
+            Some(outer) => Ok(LockGuard::new(hold, outer, Owner::Task, place, waited)),
+            None => Err(self.gave_up(Ended::Time, hold.cell(), started, WaitOf::Engine, place)),
         }
-        let waited = if has_waited { started.elapsed() } else { Duration::ZERO };
-        let file = file.is_some();
-        Ok(LockGuard::new(hold, file, Owner::Task, place, waited))
+    }
+
+    async fn wait_for_file_async<'a>(
+        &self,
+        way: &mut Way<'a>,
+        limit: &Limit<'_>,
+    ) -> Result<FileTaken<'a>, Error> {
+        let &mut Way { cell, place, started, .. } = way;
+        let Some(file) = self.file(cell)? else { return Ok(FileTaken::None) };
+        let _waiting = self.begin_file_wait(way, file);
+        let who = self.taker(Owner::Task, place);
+        let tell = self.tell_long(cell, started, WaitOf::File, place);
+        let limit = limit.with_alarm(self.long_after(started), &tell);
+        match limit.watch(file.wait_async(self.share(), &who)).await {
+            Ok(acquired) => acquired.map(|()| FileTaken::Held(HeldFile(file))),
+            Err(ended) => Err(self.gave_up(ended, cell, started, WaitOf::File, place)),
+        }
+    }
+
+    /// Takes the lock if that needs no wait, and does not block for its engine.
+    pub(super) async fn try_acquire_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<Option<LockGuard>, Error> {
+        if !self.options.is_distributed() {
+            return self.try_acquire_as(Owner::Task, place);
+        }
+        if observe::is_wanted() {
+            return self.try_acquire_async_observed(place).await;
+        }
+        self.try_acquire_async_unobserved(place).await
+    }
+
+    pub(super) async fn try_acquire_async_unobserved(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<Option<LockGuard>, Error> {
+        let Taken::Held(hold) = self.begin()? else { return Ok(None) };
+        let file = match self.try_file(hold.cell(), Owner::Task, place)? {
+            FileTaken::Busy => return Ok(None),
+            taken => taken,
+        };
+        let mut way = engine::at_once(hold.cell(), Owner::Task, place);
+        let outer = file.and(self.try_reach_async(&mut way).await?);
+        Ok(outer.map(|outer| LockGuard::new(hold, outer, Owner::Task, place, Duration::ZERO)))
     }
 
     async fn wait_async(

@@ -101,17 +101,33 @@ impl Lock {
         let shared = self.locks.shared();
         match self.options.path() {
             Some(path) => shared.named(path),
-            None if self.is_external()? => match shared.configured()? {
-                Some(home) => Ok(home.clone()),
-                None => Err(Kind::NoLockPath { name: self.name.to_string() }.into()),
+            None if self.is_external()? => match self.configured_home()? {
+                Some(home) => Ok(home),
+                None if self.options.is_external() => {
+                    Err(Kind::NoLockPath { name: self.name.to_string() }.into())
+                }
+                None => Err(Kind::NoBackend { name: self.name.to_string() }.into()),
             },
             None => Ok(shared.main().clone()),
         }
     }
 
+    /// Where the configuration has the files of this lock: those of locks that are distributed for want of an engine may have
+    /// a directory of their own.
+    fn configured_home(&self) -> Result<Option<Home>, Error> {
+        let shared = self.locks.shared();
+        match shared.settled()?.backend_path().filter(|_| !self.options.is_external()) {
+            Some(path) => shared.named(&path).map(Some),
+            None => Ok(shared.configured()?.cloned()),
+        }
+    }
+
     /// Whether the lock has a file. Where the configuration says that there are none, it must not say otherwise later.
     pub(super) fn is_external(&self) -> Result<bool, Error> {
-        if !self.options.is_external() {
+        let options = &self.options;
+        let is_meant = options.is_external()
+            || options.is_distributed() && self.locks.shared().has_files_for_engine()?;
+        if !is_meant {
             return Ok(false);
         }
         let shared = self.locks.shared();
@@ -126,15 +142,15 @@ impl Lock {
         let Some(directory) = cell.home().directory.get() else {
             return Err(Kind::NoLockPath { name: cell.name().to_owned() }.into());
         };
-        let made = || OuterLock::new(directory, cell.name()).map(Box::new);
-        cell.file().get_or_try_init(made).map(|file| Some(&**file))
+        cell.file_or(|| OuterLock::new(directory, cell.name())).map(Some)
     }
 
     /// This process, if it holds the lock. To have its in-process half is not enough for an external one.
     pub(super) fn holder_here(&self, cell: &Cell) -> Option<Holder> {
-        let waits_for_file =
-            self.options.is_external() && cell.file().get().is_some_and(|file| !file.is_held());
-        if !cell.raw().is_held() || waits_for_file {
+        let lacks_file = self.options.is_external() && cell.file().is_some_and(|file| !file.is_held());
+        let lacks_engine =
+            self.options.is_distributed() && cell.engine().is_some_and(|engine| !engine.is_held());
+        if !cell.raw().is_held() || lacks_file || lacks_engine {
             return None;
         }
         let held = cell.held();

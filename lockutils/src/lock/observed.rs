@@ -46,12 +46,23 @@ impl Lock {
         self.observed(place).watch_async(self.acquire_async_unobserved(place)).await
     }
 
+    pub(super) async fn try_acquire_async_observed(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<Option<LockGuard>, Error> {
+        self.observed(place).watch_async(self.try_acquire_async_unobserved(place)).await
+    }
+
     fn observed(&self, place: &'static Location<'static>) -> Acquire {
         Acquire::begin(About { name: self.full_name(), way: self.way(place) }, self.limits())
     }
 
     pub(super) fn way(&self, place: &'static Location<'static>) -> Way {
-        let scope = if self.options.is_external() { "external" } else { "internal" };
+        let scope = match &self.options {
+            options if options.is_distributed() => "distributed",
+            options if options.is_external() => "external",
+            _ => "internal",
+        };
         Way { scope, mode: self.options.mode().kind().into(), place, label: self.options.label }
     }
 

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cancel::Cancel;
+use crate::distributed::Promise;
 use crate::internal::Mode;
 use crate::limit::Span;
 use crate::observe::Label;
@@ -28,6 +30,23 @@ pub(super) struct Rare {
     /// The function that an attribute stands on.
     pub(super) function: Option<&'static str>,
     pub(super) purpose: Option<Arc<str>>,
+    pub(super) far: Option<Box<FarOptions>>,
+}
+
+/// Of distributed locks.
+#[derive(Clone)]
+pub(super) struct FarOptions {
+    pub(super) identifier: Option<Arc<str>>,
+    pub(super) expires: Option<Duration>,
+    pub(super) ephemeral: bool,
+    pub(super) patterns: Vec<Box<str>>,
+    pub(super) required: Vec<Promise>,
+}
+
+impl Default for FarOptions {
+    fn default() -> Self {
+        Self { identifier: None, expires: None, ephemeral: true, patterns: Vec::new(), required: Vec::new() }
+    }
 }
 
 const READ: u64 = 1;
@@ -36,6 +55,9 @@ const EXTERNAL: u64 = 1 << 2;
 const FAIR: u64 = 1 << 3;
 const HASHED: u64 = 1 << 4;
 const TIMED: u64 = 1 << 5;
+const DISTRIBUTED: u64 = 1 << 6;
+/// More than this process.
+const OUTER: u64 = EXTERNAL | DISTRIBUTED;
 const PERMITS: u32 = 32;
 
 #[inline]
@@ -64,7 +86,7 @@ impl Options {
 
     #[inline]
     pub(super) fn set_mode(&mut self, mode: Mode) {
-        self.bits = self.bits & (EXTERNAL | FAIR | HASHED | TIMED) | mode_bits(mode);
+        self.bits = self.bits & (OUTER | FAIR | HASHED | TIMED) | mode_bits(mode);
     }
 
     #[inline]
@@ -73,8 +95,29 @@ impl Options {
     }
 
     #[inline]
-    pub(super) fn set_external(&mut self, external: bool) {
-        self.bits = self.bits & !EXTERNAL | if external { EXTERNAL } else { 0 };
+    pub(super) fn set_external(&mut self) {
+        self.bits |= EXTERNAL;
+    }
+
+    #[inline]
+    pub(super) fn is_distributed(&self) -> bool {
+        self.bits & DISTRIBUTED != 0
+    }
+
+    #[inline]
+    pub(super) fn set_distributed(&mut self) {
+        self.bits |= DISTRIBUTED;
+    }
+
+    /// Whether this process is all that it is about.
+    #[inline]
+    pub(super) fn is_internal(&self) -> bool {
+        self.bits & OUTER == 0
+    }
+
+    #[inline]
+    pub(super) fn set_internal(&mut self) {
+        self.bits &= !OUTER;
     }
 
     #[inline]
@@ -107,7 +150,7 @@ impl Options {
     /// An internal lock of the registry's own directory and prefix, and no semaphore.
     #[inline]
     pub(super) fn are_ordinary(&self) -> bool {
-        self.bits & (EXTERNAL | PERMIT) == 0 && self.rare.is_none()
+        self.bits & (OUTER | PERMIT) == 0 && self.rare.is_none()
     }
 
     /// Ordinary, and nothing was said at all: alone, and not in strict order.
@@ -138,6 +181,14 @@ impl Options {
         self.rare.as_ref()?.purpose.as_ref()
     }
 
+    pub(super) fn far(&self) -> Option<&FarOptions> {
+        self.rare.as_ref()?.far.as_deref()
+    }
+
+    pub(super) fn far_mut(&mut self) -> &mut FarOptions {
+        self.rare().far.get_or_insert_default()
+    }
+
     pub(super) fn cancel(&self) -> Option<&Cancel> {
         self.rare.as_ref()?.cancel.as_ref()
     }
@@ -154,14 +205,17 @@ mod tests {
         options.set_fair();
         options.set_hashed();
         options.set_timed();
-        options.set_external(true);
+        options.set_external();
+        options.set_distributed();
         for mode in [Mode::Read, Mode::Permit(7), Mode::Write] {
             options.set_mode(mode);
             assert_eq!(options.mode(), mode);
-            assert!(options.is_fair() && options.is_hashed() && options.is_timed() && options.is_external());
+            assert!(options.is_fair() && options.is_hashed() && options.is_timed());
+            assert!(options.is_external() && options.is_distributed() && !options.is_internal());
             assert!(!options.are_ordinary());
         }
-        options.set_external(false);
+        options.set_internal();
+        assert!(options.is_internal());
         assert!(options.is_fair() && options.is_hashed() && options.are_ordinary() && !options.are_plain());
         assert!(Options::new(Mode::Write).are_plain() && !Options::new(Mode::Read).are_plain());
         options.rare().cancel = Some(Cancel::new());

@@ -14,6 +14,8 @@ use once_cell::sync::OnceCell;
 
 use super::Home;
 use crate::clock::Coarse;
+use crate::distributed::EngineLock;
+use crate::error::Error;
 use crate::external::OuterLock;
 use crate::internal::{Mode, RawLock};
 use crate::sync::AtomicU64 as Keepers;
@@ -34,7 +36,14 @@ pub(crate) struct Cell {
     /// How often its re-entrant owner has it. Only that thread writes it.
     depth: AtomicU32,
     holder: Holder,
-    file: OnceCell<Box<OuterLock>>,
+    outer: OnceCell<Box<Outer>>,
+}
+
+/// What the lock has beyond this process: made when it is first taken that far.
+#[derive(Default)]
+struct Outer {
+    file: OnceCell<OuterLock>,
+    engine: OnceCell<EngineLock>,
 }
 
 /// Who has the lock alone, for messages and for the owner itself. Written only by that holder.
@@ -56,8 +65,8 @@ const REENTRANT: u64 = 2;
 const TIMELESS: u64 = 4;
 /// It has not, but the first of those who wait for it has.
 const AT_LEAST: u64 = 8;
-/// It has the lock in this process, and waits for the file that another one has.
-const AWAITS_FILE: u64 = 16;
+/// It has the lock in this process, and waits for the file or the engine that somebody else has it from.
+const AWAITS_OUTER: u64 = 16;
 const FLAGS: u32 = 5;
 
 /// How far a holder is bound to its thread, from not at all to the furthest.
@@ -78,8 +87,8 @@ pub(crate) enum Owner {
 pub(crate) struct Held {
     pub(crate) place: Option<&'static Location<'static>>,
     pub(crate) long: Long,
-    /// It is not held yet: who has it in this process waits for its file.
-    pub(crate) awaits_file: bool,
+    /// It is not held yet: who has it in this process waits for its file or for its engine.
+    pub(crate) awaits_outer: bool,
 }
 
 /// How long a lock has been held.
@@ -115,7 +124,7 @@ impl Cell {
             permits: AtomicU32::new(permits(mode)),
             depth: AtomicU32::new(0),
             holder: Holder::default(),
-            file: OnceCell::new(),
+            outer: OnceCell::new(),
         }
     }
 
@@ -140,17 +149,17 @@ impl Cell {
         self.hash
     }
 
-    /// A dead lock is nobody's, so its file is nobody's either.
+    /// A dead lock is nobody's, so what it has beyond this process is nobody's either.
     ///
     /// # Safety
     ///
     /// The caller is its last user and calls this once. Those who remember it read its word, name and home only.
     #[inline]
-    pub(super) unsafe fn forget_file(dead: NonNull<Self>) {
+    pub(super) unsafe fn forget_outer(dead: NonNull<Self>) {
         // SAFETY: as the caller says, nobody else uses this field.
-        let file = unsafe { &mut (*dead.as_ptr()).file };
-        if file.get().is_some() {
-            file.take();
+        let outer = unsafe { &mut (*dead.as_ptr()).outer };
+        if outer.get().is_some() {
+            outer.take();
         }
     }
 
@@ -181,8 +190,29 @@ impl Cell {
         &self.home
     }
 
-    pub(crate) fn file(&self) -> &OnceCell<Box<OuterLock>> {
-        &self.file
+    /// Its file, if it has been taken as an external one.
+    pub(crate) fn file(&self) -> Option<&OuterLock> {
+        self.outer.get()?.file.get()
+    }
+
+    pub(crate) fn file_or(
+        &self,
+        make: impl FnOnce() -> Result<OuterLock, Error>,
+    ) -> Result<&OuterLock, Error> {
+        self.outer().file.get_or_try_init(make)
+    }
+
+    /// What an engine has of it, if it has been taken as a distributed one.
+    pub(crate) fn engine(&self) -> Option<&EngineLock> {
+        self.outer.get()?.engine.get()
+    }
+
+    pub(crate) fn engine_or_new(&self) -> &EngineLock {
+        self.outer().engine.get_or_init(EngineLock::new)
+    }
+
+    fn outer(&self) -> &Outer {
+        self.outer.get_or_init(Box::default)
     }
 
     /// The number of permits that is settled, or 0.
@@ -215,10 +245,10 @@ impl Cell {
         }
     }
 
-    /// The one holder in this process has to wait for the file, until it [claims](Self::claim) the lock again.
-    pub(crate) fn claim_without_file(&self) {
+    /// The one holder in this process has to wait for the rest, until it [claims](Self::claim) the lock again.
+    pub(crate) fn claim_without_outer(&self) {
         if self.raw.is_write_held() {
-            self.holder.thread.fetch_or(AWAITS_FILE, Relaxed);
+            self.holder.thread.fetch_or(AWAITS_OUTER, Relaxed);
         }
     }
 
@@ -238,7 +268,7 @@ impl Cell {
         if known != 0 {
             return known;
         }
-        let of_file = self.file.get().map_or(0, |file| file.token());
+        let of_file = self.file().map_or(0, OuterLock::token);
         let drawn = token::next(of_file.saturating_add(1));
         self.holder.token.compare_exchange(0, drawn, AcqRel, Acquire).map_or_else(|there| there, |_| drawn)
     }
@@ -269,7 +299,7 @@ impl Cell {
             AT_LEAST => Long::AtLeast(since.elapsed()),
             _ => Long::Unknown,
         };
-        Some(Held { place, long, awaits_file: thread & AWAITS_FILE != 0 })
+        Some(Held { place, long, awaits_outer: thread & AWAITS_OUTER != 0 })
     }
 
     pub(crate) fn relation(&self) -> Relation {

@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use tracing::field::{Empty, display};
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::{Instrument, Level, enabled, trace, trace_span, warn};
+use tracing::{Instrument, Level, enabled, error, trace, trace_span, warn};
 
+use crate::distributed::Loss;
 use crate::error::{Error, Seconds};
 use crate::holder::Holders;
 use crate::observe::{About, Way};
+
+/// Whether anybody can be told.
+pub(crate) const IS_TOLD: bool = true;
 
 /// Whether anybody may want to hear of normal acquires.
 #[inline]
@@ -75,6 +79,16 @@ pub(crate) fn waiting_for_file(
     }
 }
 
+/// A wait for an engine begins: somebody else holds the lock.
+pub(crate) fn waiting_for_engine(name: &str, place: &'static Location<'static>, location: &str) {
+    trace!(target: "lockutils", lock = %name, at = %place, engine = %location, "waiting for a distributed lock");
+}
+
+/// A distributed lock was lost while it was held. Whoever works under it does not know of that unless it asks.
+pub(crate) fn lost(name: &str, location: &str, why: Loss) {
+    error!(target: "lockutils", lock = %name, engine = %location, why = %why, "a distributed lock was lost while it was held");
+}
+
 /// A wait takes longer than the configuration has for normal. What it says of the lock and of its holder is looked up
 /// only if somebody listens.
 pub(crate) fn still_waiting(place: &'static Location<'static>, wait: impl FnOnce() -> crate::error::Wait) {
@@ -105,9 +119,10 @@ pub(crate) fn may_deadlock(name: &str, place: &'static Location<'static>) {
     warn!(target: "lockutils", lock = %name, at = %place, "this thread waits for a lock that it took itself, and in vain if it still has the guard");
 }
 
-/// The kernel refused to unlock, so that the file was closed; or a pid file had been removed, or could not be.
+/// The kernel refused to unlock, so that the file was closed; or a pid file had been removed, or could not be; or an engine did
+/// not confirm it.
 pub(crate) fn not_unlocked(error: &Error) {
-    warn!(target: "lockutils", error = %error, "a lock file was not let go as it should be");
+    warn!(target: "lockutils", error = %error, "a lock was not let go as it should be");
 }
 
 /// Nothing could be written into a lock file that is held.

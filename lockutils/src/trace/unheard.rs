@@ -6,9 +6,13 @@ use std::panic::Location;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::distributed::Loss;
 use crate::error::Error;
 use crate::holder::Holders;
 use crate::observe::About;
+
+/// Whether anybody can be told.
+pub(crate) const IS_TOLD: bool = false;
 
 type Place = &'static Location<'static>;
 
@@ -46,3 +50,5 @@ pub(crate) fn may_deadlock(_: &str, _: Place) {}
 pub(crate) fn not_unlocked(_: &Error) {}
 pub(crate) fn not_noted(_: &Path, _: &dyn Display) {}
 pub(crate) fn on_network(_: &Path, _: &'static str, _: &'static str) {}
+pub(crate) fn waiting_for_engine(_: &str, _: Place, _: &str) {}
+pub(crate) fn lost(_: &str, _: &str, _: Loss) {}
