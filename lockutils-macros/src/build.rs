@@ -32,7 +32,15 @@ pub(crate) fn statement(plan: &Plan) -> TokenStream {
 
 /// Whether the lock is the same in every call, so that it is made once and kept.
 pub(crate) fn is_kept(plan: &Plan) -> bool {
-    let values = [&plan.timeout, &plan.prefix, &plan.lock_path, &plan.permits, &plan.reentrant];
+    let values = [
+        &plan.timeout,
+        &plan.prefix,
+        &plan.lock_path,
+        &plan.permits,
+        &plan.reentrant,
+        &plan.expires,
+        &plan.identifier,
+    ];
     plan.locks.is_none()
         && plan.names.iter().all(|name| name.fixed)
         && values.into_iter().flatten().all(|value| value.fixed)
@@ -86,6 +94,18 @@ impl<'a> Chain<'a> {
             let value = once.lent(value);
             options.extend(ours!(.lock_path(#value)));
         }
+        if let Some(value) = &plan.expires {
+            let value = once.copied(value);
+            options.extend(ours!(.expires(#value)));
+        }
+        if let Some(value) = &plan.identifier {
+            let value = once.lent(value);
+            options.extend(ours!(.identifier(#value)));
+        }
+        if let Some(promise) = &plan.require {
+            let krate = &plan.krate;
+            options.extend(ours!(.require(#krate::distributed::Promise::#promise)));
+        }
         let locks = plan.locks.as_ref().map(|value| once.lent(value));
         let permits = plan.permits.as_ref().map(|value| once.copied(value));
         Chain { plan, locks, options, permits }
@@ -108,7 +128,7 @@ impl<'a> Chain<'a> {
             Some(count) => ours!(#krate::__private::permits(#lock, #count)),
             None => lock,
         };
-        if !self.plan.words.iter().any(|word| word == "external") {
+        if !self.plan.words.iter().any(|word| word == "external" || word == "distributed") {
             return lock;
         }
         let function = &self.plan.function;

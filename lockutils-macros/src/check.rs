@@ -23,12 +23,17 @@ pub(crate) struct Plan {
     pub(crate) permits: Option<Value>,
     pub(crate) reentrant: Option<Value>,
     pub(crate) locks: Option<Value>,
+    pub(crate) expires: Option<Value>,
+    pub(crate) identifier: Option<Value>,
+    pub(crate) require: Option<Ident>,
     /// The name of the function, which the lock file of an external lock shows.
     pub(crate) function: String,
     /// `blocking = false`
     pub(crate) now: bool,
     /// Taking the lock can fail.
     pub(crate) fails: bool,
+    /// The lock can be lost while it is held.
+    pub(crate) can_be_lost: bool,
     pub(crate) on_error: OnError,
 }
 
@@ -40,8 +45,9 @@ pub(crate) enum OnError {
 }
 
 /// Two options that cannot stand together, and why.
-const CONFLICTS: [(&str, &str, &str); 7] = [
+const CONFLICTS: [(&str, &str, &str); 8] = [
     ("external", "internal", "a lock has one scope"),
+    ("distributed", "internal", "a lock has one scope"),
     ("read", "write", "a lock is taken to read or to write"),
     ("read", "semaphore", "a semaphore knows no readers"),
     ("write", "semaphore", "a semaphore knows no writers"),
@@ -67,7 +73,7 @@ fn plan(args: &Args, func: &Func, options: &Options, wrong: &mut Mistakes) -> Pl
     Plan {
         function: func.name(),
         names: name::check(&args.names, func, literal.as_ref(), wrong),
-        words: options.words(&["external", "internal", "read", "write", "fair"]),
+        words: options.words(&["external", "distributed", "internal", "read", "write", "fair"]),
         timeout: options.value("timeout", wrong, value::duration),
         prefix,
         lock_path: lock_path.map(|(path, _)| path),
@@ -77,6 +83,12 @@ fn plan(args: &Args, func: &Func, options: &Options, wrong: &mut Mistakes) -> Pl
         now: options.said("blocking").is_some(),
         on_error: on_error(func, options, wrong),
         fails: options.fails(),
+        can_be_lost: options.said("distributed").is_some(),
+        expires: options.value("expires", wrong, value::duration),
+        identifier: options
+            .value("identifier", wrong, |option| value::text(option, "\"node-7\""))
+            .map(|(who, _)| who),
+        require: options.value("require", wrong, |option| value::word(option, "Linearizable")),
         krate: options
             .value("crate", wrong, |option| value::path(option, "other::path"))
             .map_or_else(|| quote_spanned!(Span::mixed_site()=> ::lockutils), Path::into_token_stream),
@@ -144,8 +156,13 @@ fn together(args: &Args, options: &Options, wrong: &mut Mistakes) {
             wrong.add(&options.later(one, other).word, text);
         }
     }
-    if let Some(option) = options.said("distributed") {
-        wrong.add(&option.word, "`distributed` is not available in this version");
+    if options.said("distributed").is_none() {
+        for option in options.of_engines() {
+            wrong.add(
+                &option.word,
+                format!("`{}` is for `distributed` locks; add `distributed`", option.word),
+            );
+        }
     }
     if let Some(option) = options.said("lock_path").filter(|_| options.has_no_file()) {
         wrong.add(&option.word, "`lock_path` says where the file of an `external` lock is; add `external`");

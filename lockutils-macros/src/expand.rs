@@ -9,6 +9,7 @@ use syn::{Block, Expr, Stmt, Type};
 use crate::build::{self, ours};
 use crate::check::{OnError, Plan};
 use crate::func::{Body, Func, async_block};
+use crate::lost;
 
 /// Writes the function anew, with the lock in its body.
 pub(crate) fn expand(plan: &Plan, func: &Func) -> TokenStream {
@@ -25,7 +26,7 @@ pub(crate) fn expand(plan: &Plan, func: &Func) -> TokenStream {
 /// `let __lock = ..; let __guard = ..; let __ret = { body }; __ret`
 fn around(plan: &Plan, func: &Func, body: &TokenStream) -> TokenStream {
     let (build, enter) = (build::statement(plan), enter(plan, func.is_async()));
-    let work = work(body, func.output(), func.braces.span());
+    let work = work(plan, func, body, func.braces.span());
     ours!(#build #enter #work)
 }
 
@@ -40,7 +41,7 @@ fn in_future(plan: &Plan, func: &Func, mut block: Block) -> TokenStream {
     };
     if let Some(future) = async_block(&mut block) {
         let body = future.block.stmts.iter().map(ToTokens::to_token_stream).collect();
-        let work = work(&body, func.output(), future.block.brace_token.span.join());
+        let work = work(plan, func, &body, future.block.brace_token.span.join());
         let enter = enter(plan, true);
         future.block.stmts = vec![Stmt::Expr(Expr::Verbatim(ours!(#within #enter #work)), None)];
     }
@@ -58,7 +59,7 @@ fn enter(plan: &Plan, is_async: bool) -> TokenStream {
         (true, false, false) => ours!(#krate::__private::try_enter(#lock)),
         (true, false, true) => ours!(#krate::__private::try_enter_async(#lock).await),
         (true, true, false) => ours!(#krate::__private::enter_now(#lock)),
-        (true, true, true) => ours!(#krate::__private::enter_now_async(#lock)),
+        (true, true, true) => ours!(#krate::__private::enter_now_async(#lock).await),
     };
     if !plan.fails {
         return ours!(let __guard = #taken;);
@@ -85,10 +86,8 @@ fn failed(plan: &Plan) -> TokenStream {
 }
 
 /// The body as a statement of its own: its temporaries die before the guard, in every edition.
-fn work(body: &TokenStream, output: Type, braces: Span) -> TokenStream {
-    // The first statement keeps `clippy::diverging_sub_expression` from bodies that only `return`.
-    let block = braced(ours!(let () = (); #body), braces);
-    let ret = match output {
+fn work(plan: &Plan, func: &Func, body: &TokenStream, braces: Span) -> TokenStream {
+    let ret = match func.output() {
         Type::Never(_) => return body.clone(),
         Type::ImplTrait(_) | Type::Infer(_) => ours!(__ret),
         mut output => {
@@ -96,8 +95,13 @@ fn work(body: &TokenStream, output: Type, braces: Span) -> TokenStream {
             ours!(__ret: #output)
         }
     };
+    let (body, label) = if plan.can_be_lost { lost::to_its_end(body) } else { (body.clone(), None) };
+    // The first statement keeps `clippy::diverging_sub_expression` from bodies that only `return`.
+    let block = braced(ours!(let () = (); #body), braces);
+    let after = plan.can_be_lost.then(|| lost::after(plan, func.is_async()));
     ours! {
-        let #ret = #block;
+        let #ret = #label #block;
+        #after
         #[allow(unreachable_code)]
         __ret
     }

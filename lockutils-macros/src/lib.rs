@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod expand;
 mod func;
+mod lost;
 mod mistakes;
 mod name;
 mod options;

@@ -9,8 +9,9 @@ use crate::mistakes::{Mistakes, list, nearest};
 use crate::value;
 
 /// Every option, in the order in which messages list them.
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 18] = [
     "external",
+    "distributed",
     "internal",
     "fair",
     "read",
@@ -24,17 +25,21 @@ const OPTIONS: [&str; 15] = [
     "locks",
     "on_error",
     "crate",
-    "distributed",
+    "expires",
+    "identifier",
+    "require",
 ];
 
 /// What other libraries call our options, and what to write here.
-const ALIASES: [(&str, &str); 9] = [
+const ALIASES: [(&str, &str); 11] = [
     ("shared", "write `read`"),
     ("exclusive", "write `write`, or nothing"),
     ("try", "write `blocking = false`"),
     ("nonblocking", "write `blocking = false`"),
     ("lock_file_prefix", "write `prefix = \"nova\"`"),
     ("path", "write `lock_path = \"/run/nova\"`"),
+    ("ttl", "write `expires = \"30s\"`"),
+    ("lease", "write `expires = \"30s\"`"),
     ("permits", "write `semaphore = 4`"),
     ("registry", "write `locks = LOCKS`"),
     ("name", "write the name alone, before the options"),
@@ -43,6 +48,9 @@ const ALIASES: [(&str, &str); 9] = [
 /// Options that are there or not. `blocking` counts as said when it is `false`.
 const FLAGS: [&str; 8] =
     ["external", "internal", "fair", "read", "write", "distributed", "reentrant", "blocking"];
+
+/// What only a distributed lock has.
+const OF_ENGINES: [&str; 3] = ["expires", "identifier", "require"];
 
 /// The options of one attribute.
 pub(crate) struct Options<'a>(Vec<Said<'a>>);
@@ -108,6 +116,11 @@ impl<'a> Options<'a> {
         ["external", "internal", "distributed"].iter().all(|scope| self.said(scope).is_none())
     }
 
+    /// Those that only a distributed lock has.
+    pub(crate) fn of_engines(&self) -> impl Iterator<Item = &'a Opt> {
+        OF_ENGINES.iter().filter_map(|word| self.said(word))
+    }
+
     /// The one that was written later.
     pub(crate) fn later(&self, one: &'a Opt, other: &'a Opt) -> &'a Opt {
         let last = self.0.iter().rev().map(|said| said.option);
@@ -154,7 +167,7 @@ fn unknown(option: &Opt) -> String {
     if let Some((_, advice)) = ALIASES.iter().find(|(theirs, _)| *theirs == word) {
         return format!("there is no option `{word}`; {advice}");
     }
-    let all = list(OPTIONS.into_iter().filter(|word| *word != "distributed"));
+    let all = list(OPTIONS);
     match nearest(&word, OPTIONS) {
         Some(near) => format!("there is no option `{word}`; did you mean `{near}`? The options are {all}"),
         None => format!("there is no option `{word}`; the options are {all}"),

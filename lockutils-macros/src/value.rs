@@ -1,6 +1,6 @@
 //! Values of options: durations, numbers, texts, paths.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Error, Expr, ExprLit, ExprPath, ExprReference, Lit, LitStr, Path, Result, Token};
 
@@ -124,6 +124,17 @@ pub(crate) fn path(option: &Opt, example: &str) -> Result<Path> {
     };
     let word = &option.word;
     path.ok_or_else(|| Error::new_spanned(&expr, format!("`{word}` takes a path, as in `{example}`")))
+}
+
+/// `require = Linearizable`: a word.
+pub(crate) fn word(option: &Opt, example: &str) -> Result<Ident> {
+    let expr = required(option, example)?;
+    match &expr {
+        Expr::Path(ExprPath { qself: None, path, .. }) if path.get_ident().is_some() => {
+            Ok(path.require_ident()?.clone())
+        }
+        other => Err(Error::new_spanned(other, format!("`{}` takes a word, as in `{example}`", option.word))),
+    }
 }
 
 /// A word that is said, or said with `= true` or `= false`.

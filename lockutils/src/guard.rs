@@ -572,6 +572,11 @@ impl Pinned {
         &self.guard
     }
 
+    /// Lets go, and says whether all went well.
+    pub(crate) fn release(mut self) -> Result<(), Error> {
+        self.let_go_outside()
+    }
+
     /// Lets go of all but this process.
     pub(crate) fn let_go_outside(&mut self) -> Result<(), Error> {
         self.guard.let_go_outside()

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
+use crate::distributed::Promise;
 use crate::error::Error;
 use crate::guard::{LockGuard, Pinned};
 use crate::lock::Lock;
@@ -76,6 +77,41 @@ impl LockAll {
         /// # Ok::<(), lockutils::Error>(())
         /// ```
         internal()
+    }
+    option! {
+        /// As [`Lock::distributed`].
+        ///
+        /// ```
+        /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:all-example"))?;
+        /// let guards = locks.lock_all(["a", "b"]).distributed().acquire()?;
+        /// # Ok::<(), lockutils::Error>(())
+        /// ```
+        distributed()
+    }
+    option! {
+        /// As [`Lock::require`].
+        ///
+        /// ```
+        /// use lockutils::distributed::Promise;
+        /// let all = lockutils::lock_all(["a", "b"]).distributed().require(Promise::Fenced);
+        /// ```
+        require(promise: Promise)
+    }
+    option! {
+        /// As [`Lock::expires`].
+        ///
+        /// ```
+        /// let all = lockutils::lock_all(["a", "b"]).distributed().expires(std::time::Duration::from_secs(30));
+        /// ```
+        expires(after: Duration)
+    }
+    option! {
+        /// As [`Lock::ephemeral`].
+        ///
+        /// ```
+        /// let all = lockutils::lock_all(["a", "b"]).distributed().ephemeral(false);
+        /// ```
+        ephemeral(yes: bool)
     }
     option! {
         /// As [`Lock::read`].
@@ -153,6 +189,15 @@ impl LockAll {
     /// ```
     pub fn prefix(self, prefix: impl AsRef<str>) -> Self {
         self.each(|lock| lock.prefix(prefix.as_ref()))
+    }
+
+    /// As [`Lock::identifier`], for each of them.
+    ///
+    /// ```
+    /// let all = lockutils::lock_all(["a", "b"]).distributed().identifier("node-7");
+    /// ```
+    pub fn identifier(self, who: impl AsRef<str>) -> Self {
+        self.each(|lock| lock.identifier(who.as_ref()))
     }
 
     /// As [`Lock::purpose`], for each of them.
@@ -236,6 +281,34 @@ impl LockAll {
         self.acquire_async_at(Location::caller())
     }
 
+    /// Takes all of them if that needs no wait, in a task. As [`Lock::try_acquire_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future lets go of those that it had taken.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let guards = lockutils::lock_all(["a", "b"]).try_acquire_async().await?.expect("nobody has one");
+    /// # Ok::<(), lockutils::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[track_caller]
+    pub fn try_acquire_async(&self) -> impl Future<Output = Result<Option<LockAllGuard>, Error>> + Send + '_ {
+        let place = Location::caller();
+        async move {
+            match self.acquire_now_async(place).await {
+                Ok(guards) => Ok(Some(guards)),
+                Err(error) if error.is_busy() => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
     pub(crate) async fn acquire_async_at(
         &self,
         place: &'static Location<'static>,
@@ -264,6 +337,19 @@ impl LockAll {
         let mut guards = LockAllGuard(Vec::new());
         for lock in self.in_order()? {
             let taken = lock.try_acquire_as(owner, place)?;
+            guards.0.push(taken.ok_or_else(|| lock.busy())?);
+        }
+        Ok(guards)
+    }
+
+    /// The same in a task.
+    pub(crate) async fn acquire_now_async(
+        &self,
+        place: &'static Location<'static>,
+    ) -> Result<LockAllGuard, Error> {
+        let mut guards = LockAllGuard(Vec::new());
+        for lock in self.in_order()? {
+            let taken = lock.try_acquire_async_at(place).await?;
             guards.0.push(taken.ok_or_else(|| lock.busy())?);
         }
         Ok(guards)
@@ -354,6 +440,67 @@ impl LockAllGuard {
     pub fn inheritable(&self) -> Result<Vec<OwnedFd>, Error> {
         self.0.iter().filter_map(|guard| guard.inheritable().transpose()).collect()
     }
+
+    /// Whether one of them is lost. As [`LockGuard::is_lost`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LockGuard::is_lost`].
+    ///
+    /// ```
+    /// assert!(!lockutils::lock_all(["a", "b"]).acquire()?.is_lost()?);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn is_lost(&self) -> Result<bool, Error> {
+        self.0.iter().try_fold(false, |lost, guard| Ok(lost || guard.is_lost()?))
+    }
+
+    /// Lets go of all of them in reverse order, as dropping does, and says whether all went well. As
+    /// [`LockGuard::release`].
+    ///
+    /// # Errors
+    ///
+    /// The first one of [`LockGuard::release`]; a loss before all others.
+    ///
+    /// ```
+    /// lockutils::lock_all(["a", "b"]).acquire()?.release()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn release(mut self) -> Result<(), Error> {
+        let mut released = Ok(());
+        while let Some(guard) = self.0.pop() {
+            released = worse(released, guard.release());
+        }
+        released
+    }
+
+    /// As [`release`](Self::release), in a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`release`](Self::release).
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// lockutils::lock_all(["a", "b"]).acquire_async().await?.release_async().await
+    /// # }).unwrap();
+    /// ```
+    pub async fn release_async(mut self) -> Result<(), Error> {
+        let mut released = Ok(());
+        while let Some(guard) = self.0.pop() {
+            released = worse(released, guard.release_async().await);
+        }
+        released
+    }
+}
+
+/// The first error; a loss before all others.
+fn worse(one: Result<(), Error>, other: Result<(), Error>) -> Result<(), Error> {
+    match (&one, &other) {
+        (Err(first), Err(second)) if second.is_lost() && !first.is_lost() => other,
+        (Err(_), _) => one,
+        (Ok(()), _) => other,
+    }
 }
 
 impl Drop for LockAllGuard {
@@ -374,6 +521,15 @@ pub struct PinnedAll(Vec<Pinned>);
 impl PinnedAll {
     fn new(mut guards: LockAllGuard, place: &'static Location<'static>) -> Self {
         Self(guards.0.drain(..).map(|guard| Pinned::new(guard, place)).collect())
+    }
+
+    /// Lets go, and says whether all went well.
+    pub(crate) fn release(mut self) -> Result<(), Error> {
+        let mut released = Ok(());
+        while let Some(guard) = self.0.pop() {
+            released = worse(released, guard.release());
+        }
+        released
     }
 }
 

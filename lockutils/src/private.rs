@@ -128,7 +128,83 @@ pub trait Enter: Sync {
     ) -> impl Future<Output = Result<Self::TaskGuard, Error>> + Send;
     /// Does not wait, in a task.
     #[doc(hidden)]
-    fn enter_now_async_at(&self) -> Result<Self::TaskGuard, Error>;
+    fn enter_now_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Self::TaskGuard, Error>> + Send;
+}
+
+/// What an attribute holds, and how it lets go of what it may have lost.
+pub trait Finish {
+    /// Lets go, and says whether it was lost.
+    #[doc(hidden)]
+    fn finish(self) -> Result<(), Error>;
+}
+
+/// The same in a task.
+pub trait FinishAsync {
+    /// Lets go, and says whether it was lost.
+    #[doc(hidden)]
+    fn finish_async(self) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+impl Finish for Pinned {
+    fn finish(self) -> Result<(), Error> {
+        self.release()
+    }
+}
+
+impl Finish for PinnedAll {
+    fn finish(self) -> Result<(), Error> {
+        self.release()
+    }
+}
+
+impl Finish for ReentrantGuard {
+    fn finish(self) -> Result<(), Error> {
+        self.release()
+    }
+}
+
+impl FinishAsync for LockGuard {
+    fn finish_async(self) -> impl Future<Output = Result<(), Error>> + Send {
+        self.release_async()
+    }
+}
+
+impl FinishAsync for LockAllGuard {
+    fn finish_async(self) -> impl Future<Output = Result<(), Error>> + Send {
+        self.release_async()
+    }
+}
+
+/// Lets go after the work.
+///
+/// # Errors
+///
+/// When the lock was lost. That it could not be confirmed that it is free again is logged.
+pub fn finish(guard: impl Finish) -> Result<(), Error> {
+    only_a_loss(guard.finish())
+}
+
+/// The same in a task.
+///
+/// # Errors
+///
+/// As [`finish`].
+pub async fn finish_async(guard: impl FinishAsync) -> Result<(), Error> {
+    only_a_loss(guard.finish_async().await)
+}
+
+/// What was done under the lock was done, unless it was lost.
+fn only_a_loss(released: Result<(), Error>) -> Result<(), Error> {
+    match released {
+        Err(error) if !error.is_lost() => {
+            crate::trace::not_unlocked(&error);
+            Ok(())
+        }
+        released => released,
+    }
 }
 
 impl Enter for Lock {
@@ -155,10 +231,8 @@ impl Enter for Lock {
         self.acquire_async_at(place).await
     }
 
-    #[track_caller]
-    fn enter_now_async_at(&self) -> Result<LockGuard, Error> {
-        let taken = self.try_acquire_as(crate::registry::Owner::Task, Location::caller())?;
-        taken.ok_or_else(|| self.busy())
+    async fn enter_now_async_at(&self, place: &'static Location<'static>) -> Result<LockGuard, Error> {
+        self.try_acquire_async_at(place).await?.ok_or_else(|| self.busy())
     }
 }
 
@@ -178,9 +252,8 @@ impl Enter for LockAll {
         self.acquire_async_at(place).await
     }
 
-    #[track_caller]
-    fn enter_now_async_at(&self) -> Result<LockAllGuard, Error> {
-        self.acquire_now(crate::registry::Owner::Task, Location::caller())
+    async fn enter_now_async_at(&self, place: &'static Location<'static>) -> Result<LockAllGuard, Error> {
+        self.acquire_now_async(place).await
     }
 }
 
@@ -204,8 +277,11 @@ impl Enter for Reentrant {
         self.lock().acquire_async_at(place)
     }
 
-    fn enter_now_async_at(&self) -> Result<LockGuard, Error> {
-        self.lock().enter_now_async_at()
+    fn enter_now_async_at(
+        &self,
+        place: &'static Location<'static>,
+    ) -> impl Future<Output = Result<LockGuard, Error>> + Send {
+        self.lock().enter_now_async_at(place)
     }
 }
 
@@ -279,9 +355,10 @@ pub fn try_enter_async<E: Enter>(lock: &E) -> impl Future<Output = Result<E::Tas
 /// # Errors
 ///
 /// As `try_acquire`, and `is_busy`.
+#[inline]
 #[track_caller]
-pub fn enter_now_async<E: Enter>(lock: &E) -> Result<E::TaskGuard, Error> {
-    lock.enter_now_async_at()
+pub fn enter_now_async<E: Enter>(lock: &E) -> impl Future<Output = Result<E::TaskGuard, Error>> + Send + '_ {
+    lock.enter_now_async_at(Location::caller())
 }
 
 /// What a function returns when the lock of its attribute fails: made through [`From`].

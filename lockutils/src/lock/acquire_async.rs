@@ -92,7 +92,7 @@ impl Lock {
     }
 
     /// Takes the lock if that needs no wait, and does not block for its engine.
-    pub(super) async fn try_acquire_async_at(
+    pub(crate) async fn try_acquire_async_at(
         &self,
         place: &'static Location<'static>,
     ) -> Result<Option<LockGuard>, Error> {
