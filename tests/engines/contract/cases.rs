@@ -1,0 +1,83 @@
+//! The table of cases, by the modules where they stand, each with what it needs of an engine and its fixture.
+
+use lockutils::distributed::Promise;
+
+use super::bench::Bench;
+use super::{Hand, cancelling, crowds, engines, expiry, names, order, releasing, sharing, tokens};
+
+/// One thing that every engine must do.
+pub(crate) struct Case {
+    /// With its module.
+    pub(crate) name: &'static str,
+    /// An engine without one of these need not do it.
+    pub(crate) needs: &'static [Promise],
+    /// Where the fixture cannot do this, it cannot be asked.
+    pub(crate) hands: &'static [Hand],
+    pub(crate) run: fn(&Bench),
+}
+
+/// Gives all lines to a macro: each has the case, the promises that it needs, and what the fixture must be able to do.
+macro_rules! cases {
+    ($give_to:ident! $($more:tt)*) => {
+        $give_to! { $($more)*
+            engines {
+                its_promises_are_those_of_its_line [];
+                what_it_does_not_promise_it_refuses [];
+                its_clients_are_in_one_cluster [];
+            }
+            sharing {
+                a_try_shares_or_is_busy [Readers Permits];
+                a_wait_is_queued_and_granted_after_the_release [Readers Permits];
+                writers_exclude_each_other [];
+                readers_are_many [Readers];
+                permits_are_so_many_as_there_are [Permits];
+                another_number_of_permits_is_refused [Permits];
+                two_waits_of_one_client_are_both_served [Readers Permits];
+            }
+            order {
+                ten_waiters_have_their_turn_as_they_came [ArrivalOrder];
+                a_reader_stays_behind_a_waiting_writer [ArrivalOrder Readers];
+            }
+            tokens {
+                grow_over_a_thousand_holders [Readers Permits];
+            }
+            cancelling {
+                an_enter_can_be_dropped_at_every_step [];
+                a_wait_can_be_dropped_before_its_turn [];
+                a_grant_that_nobody_has_seen_is_given_back [];
+                a_dropped_grant_is_given_back [];
+            }
+            releasing {
+                twice_is_once [];
+                goes_on_when_the_answer_is_dropped [];
+                after_a_loss_touches_nobody [Expires];
+            }
+            expiry {
+                ends_a_lock_at_its_time [Expires];
+                can_be_put_off [Expires];
+                can_be_brought_forward [Expires];
+                cannot_be_put_off_afterwards [Expires];
+                is_nothing_for_a_lock_that_is_kept_alive [];
+            }
+            names {
+                are_taken_as_they_are [];
+            }
+            crowds {
+                lose_no_update [];
+            }
+        }
+    };
+}
+
+macro_rules! table {
+    ($($module:ident { $($case:ident [$($need:ident)*] $(by hand [$($hand:ident)*])?;)* })*) => {
+        pub(crate) static CASES: &[Case] = &[$($(Case {
+            name: concat!(stringify!($module), "::", stringify!($case)),
+            needs: &[$(Promise::$need),*],
+            hands: &[$($(Hand::$hand),*)?],
+            run: $module::$case,
+        },)*)*];
+    };
+}
+
+cases!(table!);

@@ -1,0 +1,3 @@
+//! Suites of the engines that keep locks for all hosts.
+
+mod contract;
