@@ -12,14 +12,20 @@ mod bench;
 mod cancelling;
 mod census;
 mod client;
+mod closing;
 mod crowds;
+mod destroying;
 mod drive;
 mod engines;
 mod expiry;
+mod fairness;
+mod leases;
+mod listing;
 mod memory;
 mod names;
 mod order;
 mod releasing;
+mod sessions;
 mod sharing;
 mod tokens;
 mod wait;
@@ -86,9 +92,8 @@ fn run(engine: &str, case: &str) {
         }
         let _ = tell.send(());
     });
-    if told.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
-        panic!("it has not ended within {LONGEST:?}");
-    }
+    let said = told.recv_timeout(LONGEST);
+    assert_ne!(said, Err(RecvTimeoutError::Timeout), "it has not ended within {LONGEST:?}");
     worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
 }
 

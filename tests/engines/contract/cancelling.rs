@@ -1,15 +1,22 @@
 //! What is given up leaves nothing behind.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use lockutils::distributed::{Request, Share};
+use lockutils::distributed::{Entered, Request, Share};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use super::bench::Bench;
 use super::client::Client;
 use super::drive::Polled;
+use super::wait::Wait;
 
 /// How long those wait who are to give up, where a thread does nothing else.
 const SOON: Duration = Duration::from_millis(20);
+
+const WAITS: usize = 100;
 
 /// More polls than any engine needs.
 const STEPS: usize = 100;
@@ -93,4 +100,56 @@ pub(super) fn a_dropped_grant_is_given_back(bench: &Bench) {
     drop(grant);
     drop(wait.grant());
     bench.comes_to(&name, &[]);
+}
+
+/// While others take the lock and let it go, waits begin and end at any moment.
+pub(super) fn a_hundred_waits_can_be_dropped_in_a_crowd(bench: &Bench) {
+    let ([one, two, comer], name) = (bench.clients(), bench.name("crowd"));
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for client in [&one, &two] {
+            scope.spawn(|| {
+                while !is_over.load(Relaxed) {
+                    let grant = client.take_at_turn(client.request(&name, Share::Write));
+                    client.release(&grant).expect("it is held");
+                }
+            });
+        }
+        let _over = Over(&is_over);
+        let mut random = StdRng::seed_from_u64(7);
+        for _ in 0..WAITS {
+            dropped_at_some_moment(&comer, &name, &mut random);
+        }
+    });
+}
+
+/// The others end, also if the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+fn dropped_at_some_moment(comer: &Client, name: &str, random: &mut StdRng) {
+    let patience = Duration::from_micros(random.random_range(1..3000));
+    let request = Request::new(name, Share::Write).called_by(comer.by.for_at_most(patience)).waiting();
+    let mut polled = Polled::new(comer.backend.enter(request));
+    let end = Instant::now() + patience;
+    while Instant::now() < end {
+        if let Some(entered) = polled.poll() {
+            return drop_later(entered.expect("it can be asked for"), comer, end);
+        }
+        polled.bell.wait_until(end);
+    }
+}
+
+fn drop_later(entered: Entered, comer: &Client, end: Instant) {
+    if let Entered::Queued(wait) = entered {
+        let mut wait = Wait::begin(wait, comer.by);
+        while wait.has().is_none() && Instant::now() < end {
+            thread::yield_now();
+        }
+    }
 }

@@ -3,7 +3,10 @@
 use lockutils::distributed::Promise;
 
 use super::bench::Bench;
-use super::{Hand, cancelling, crowds, engines, expiry, names, order, releasing, sharing, tokens};
+use super::{
+    Hand, cancelling, closing, crowds, destroying, engines, expiry, fairness, leases, listing, names, order,
+    releasing, sessions, sharing, tokens,
+};
 
 /// One thing that every engine must do.
 pub(crate) struct Case {
@@ -42,6 +45,7 @@ macro_rules! cases {
                 grow_over_a_thousand_holders [Readers Permits];
             }
             cancelling {
+                a_hundred_waits_can_be_dropped_in_a_crowd [];
                 an_enter_can_be_dropped_at_every_step [];
                 a_wait_can_be_dropped_before_its_turn [];
                 a_grant_that_nobody_has_seen_is_given_back [];
@@ -49,6 +53,7 @@ macro_rules! cases {
             }
             releasing {
                 twice_is_once [];
+                is_seen_by_a_look [];
                 goes_on_when_the_answer_is_dropped [];
                 after_a_loss_touches_nobody [Expires];
             }
@@ -57,13 +62,53 @@ macro_rules! cases {
                 can_be_put_off [Expires];
                 can_be_brought_forward [Expires];
                 cannot_be_put_off_afterwards [Expires];
+                comes_also_for_one_who_does_not_look [Expires];
+                is_counted_from_the_grant [Expires];
                 is_nothing_for_a_lock_that_is_kept_alive [];
+            }
+            leases {
+                are_kept_alive_while_the_process_lives [];
+                are_not_told_of_what_was_let_go [];
+                tell_of_their_end_once [];
+            }
+            closing {
+                ends_waits [];
+                is_known_before_another_has_it [];
+                is_not_needed_to_let_go_what_is_to_stay [Persists];
+                leaves_no_wait_for_what_was_to_stay [Persists];
+                leaves_what_is_to_stay [Persists];
+                lets_everything_go [];
+            }
+            destroying {
+                is_nothing_where_nobody_is [];
+                lets_those_go_on_who_wait [];
+                takes_it_from_all_who_share_it [Readers Permits];
+                takes_it_from_its_holder [];
+            }
+            listing {
+                is_empty_where_nobody_is [];
+                shows_all_in_their_order [Contenders Readers Permits];
+                shows_who_holds [];
+            }
+            fairness {
+                permits_let_a_writer_in [Permits];
+                readers_let_a_writer_in [Readers];
+                writers_let_a_reader_in [Readers];
+                writers_let_a_writer_in [];
+            }
+            sessions {
+                lose_what_is_removed [] by hand [Entries];
+                queue_anew_where_their_place_was_removed [Contenders] by hand [Entries];
+                that_end_are_made_anew_by_those_who_wait [Contenders] by hand [Sessions];
+                that_end_lose_their_locks [] by hand [Sessions];
             }
             names {
                 are_taken_as_they_are [];
             }
             crowds {
                 lose_no_update [];
+                of_names_fit_into_one_client [];
+                of_requests_pass_a_wait [];
             }
         }
     };

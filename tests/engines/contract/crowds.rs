@@ -8,11 +8,14 @@ use lockutils::distributed::Share;
 
 use super::bench::Bench;
 use super::client::Client;
+use super::wait::Wait;
 
 const CLIENTS: usize = 5;
 /// Of each client.
 const THREADS: usize = 10;
 const ROUNDS: u64 = 4;
+/// Of one client at once.
+const NAMES: usize = 200;
 
 /// What the lock is for.
 #[derive(Default)]
@@ -55,4 +58,35 @@ fn update(client: &Client, name: &str, resource: &Resource) {
     thread::yield_now();
     resource.counter.store(before + 1, Relaxed);
     client.release(&grant).expect("it is held");
+}
+
+pub(super) fn of_names_fit_into_one_client(bench: &Bench) {
+    let [holder, comer] = bench.clients();
+    let names: Vec<_> = (0..NAMES).map(|number| bench.name(&number.to_string())).collect();
+    let held: Vec<_> = names.iter().map(|name| holder.take(name, Share::Write)).collect();
+    let mut waits: Vec<_> = names.iter().map(|name| comer.queue(name, Share::Write)).collect();
+    waits.iter_mut().for_each(Wait::must_wait);
+    for (grant, wait) in held.into_iter().zip(waits).rev() {
+        holder.release(&grant).expect("it is held");
+        comer.release(&wait.grant()).expect("it is held");
+    }
+}
+
+/// A wait is not in the way of anything else that its client does.
+pub(super) fn of_requests_pass_a_wait(bench: &Bench) {
+    let ([holder, comer], name) = (bench.clients(), bench.name("pending"));
+    let grant = holder.take(&name, Share::Write);
+    let mut wait = comer.queue(&name, Share::Write);
+    for other in ["one", "two", "three"].map(|other| bench.name(other)) {
+        let held = comer.take(&other, Share::Write);
+        wait.must_wait();
+        comer.verify(&held).expect("it is held");
+        let mut second = holder.queue(&other, Share::Write);
+        second.must_wait();
+        comer.release(&held).expect("it is held");
+        holder.release(&second.grant()).expect("it is held");
+        comer.contenders(&name, Share::Write);
+    }
+    holder.release(&grant).expect("it is held");
+    comer.release(&wait.grant()).expect("it is held");
 }

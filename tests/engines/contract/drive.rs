@@ -58,10 +58,17 @@ impl Bell {
     /// Until it has rung since the last poll.
     #[track_caller]
     pub(crate) fn wait(&self) {
-        let (mut is_rung, end) = (self.is_rung.lock().expect("no panic"), Instant::now() + BOUND);
-        while !*is_rung {
+        assert!(self.wait_until(Instant::now() + BOUND), "waited {BOUND:?} in vain for a waker");
+    }
+
+    /// The same with another bound; says whether it has rung.
+    pub(crate) fn wait_until(&self, end: Instant) -> bool {
+        let mut is_rung = self.is_rung.lock().expect("no panic");
+        loop {
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited {BOUND:?} in vain for a waker");
+            if *is_rung || left.is_zero() {
+                return *is_rung;
+            }
             is_rung = self.rings.wait_timeout(is_rung, left).expect("no panic").0;
         }
     }

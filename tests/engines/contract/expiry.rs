@@ -78,3 +78,36 @@ pub(super) fn is_nothing_for_a_lock_that_is_kept_alive(bench: &Bench) {
     holder.verify(&grant).expect("it is still held");
     holder.release(&grant).expect("it is held");
 }
+
+pub(super) fn is_counted_from_the_grant(bench: &Bench) {
+    let ([holder, comer], name) = (bench.clients(), bench.name("counted"));
+    let length = bench.ttl() * 2;
+    let grant = holder.take(&name, Share::Write);
+    let mut wait = comer.queue_request(comer.request(&name, Share::Write).expiring(length));
+    let queued = Instant::now();
+    eventually("it would have ended", || queued.elapsed() > length * 5 / 4);
+    wait.must_wait();
+    let released = Instant::now();
+    holder.release(&grant).expect("it is held");
+    let next = wait.grant();
+    let remaining = next.lease().remaining().expect("it ends");
+    assert!(remaining <= length, "{remaining:?}");
+    assert!(!remaining.is_zero() || released.elapsed() > length / 2, "its time began before its turn");
+    holder.release(&holder.take_at_turn(holder.request(&name, Share::Write))).expect("it is held");
+    assert!(next.lease().is_lost(), "it was given away");
+}
+
+/// A task that is not polled any more has its turn all the same, but not for ever.
+pub(super) fn comes_also_for_one_who_does_not_look(bench: &Bench) {
+    let ([holder, sleeper, last], name) = (bench.clients(), bench.name("sleeper"));
+    let grant = holder.take(&name, Share::Write);
+    let mut wait = sleeper.queue_request(sleeper.request(&name, Share::Write).expiring(bench.ttl()));
+    wait.must_wait();
+    let next = last.queue(&name, Share::Write);
+    holder.release(&grant).expect("it is held");
+    let next = next.grant();
+    last.verify(&next).expect("it is held");
+    drop(wait);
+    last.verify(&next).expect("who slept does not touch it");
+    last.release(&next).expect("it is held");
+}

@@ -7,6 +7,9 @@ use std::time::Duration;
 use lockutils::distributed::{self, Backend, BackendUrl, Request, Share};
 
 use super::Engine;
+use super::bench::By;
+use super::client::Client;
+use super::closing::known_first;
 use super::drive::answer;
 
 /// A space that no other test has.
@@ -44,5 +47,16 @@ impl Engine for Memory {
         // It has no other door.
         let contenders = answer(self.watcher.contenders(Request::new(name, Share::Write)));
         contenders.expect("it can be reached").iter().map(|contender| format!("{contender:?}")).collect()
+    }
+}
+
+/// Elsewhere this takes until the next sign of life. Here the holder need not wait so long.
+#[test]
+fn a_holder_knows_that_it_is_destroyed_before_another_has_it() {
+    let engine = Memory::start();
+    let [holder, comer] = [(); 2].map(|()| Client::new(engine.connect(), By::Task));
+    for _ in 0..50 {
+        let grant = holder.take("lock", Share::Write);
+        known_first(&grant, &comer, "lock", || comer.destroy("lock", Share::Write));
     }
 }

@@ -14,7 +14,9 @@ pub(super) fn ten_waiters_have_their_turn_as_they_came(bench: &Bench) {
         let (client, wait) = waits.remove(0);
         holder.release(&held).expect("it is held");
         (holder, held) = (client, wait.grant());
-        waits.iter_mut().for_each(|(_, wait)| wait.must_wait());
+        for (_, wait) in &mut waits {
+            wait.must_wait();
+        }
     }
     holder.release(&held).expect("it is held");
 }

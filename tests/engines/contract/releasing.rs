@@ -20,6 +20,24 @@ pub(super) fn twice_is_once(bench: &Bench) {
     comer.release(&next).expect("it is held");
 }
 
+pub(super) fn is_seen_by_a_look(bench: &Bench) {
+    let ([holder, comer], name) = (bench.clients(), bench.name("look"));
+    for _ in 0..2 {
+        let grant = holder.take(&name, Share::Write);
+        holder.verify(&grant).expect("it is held");
+        holder.verify(&grant).expect("a look changes nothing");
+        holder.release(&grant).expect("it is held");
+        loss(holder.verify(&grant));
+        assert!(grant.lease().is_lost(), "the lease knows what the engine has said");
+    }
+    let first = holder.take(&name, Share::Write);
+    holder.release(&first).expect("it is held");
+    let second = comer.take(&name, Share::Write);
+    loss(holder.verify(&first));
+    comer.verify(&second).expect("it is held");
+    comer.release(&second).expect("it is held");
+}
+
 pub(super) fn goes_on_when_the_answer_is_dropped(bench: &Bench) {
     let ([holder, comer], name) = (bench.clients(), bench.name("unheard"));
     let grant = holder.take(&name, Share::Write);

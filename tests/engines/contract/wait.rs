@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::task::Wake;
 use std::thread;
+use std::time::Instant;
 
 use lockutils::distributed::{Answer, Failure, Grant};
 use lockutils_tests::BOUND;
@@ -55,6 +56,17 @@ impl Wait {
             Self::Thread(waiter) => waiter.outcome(),
         }
         .map(Arc::new)
+    }
+
+    /// Looks again and again, not only when it is called for.
+    pub(crate) fn looks_all_the_time(&mut self) -> Held {
+        let end = Instant::now() + BOUND;
+        loop {
+            if let Some(outcome) = self.has() {
+                return outcome.expect("its turn comes");
+            }
+            assert!(Instant::now() < end, "its turn has not come");
+        }
     }
 
     #[track_caller]
