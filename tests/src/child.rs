@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::wait::{BOUND, eventually, state};
+use crate::wait::{BOUND, eventually, state, threads_are};
 
 /// A process that takes a lock on behalf of a test. It is told so by lines on its standard input, answers by
 /// lines on its standard output, and lets go and ends when its standard input is closed:
@@ -191,12 +191,7 @@ impl Child {
     #[track_caller]
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
-        eventually("the process stops", || self.threads_are('T'));
-    }
-
-    fn threads_are(&self, what: char) -> bool {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
-        tasks.is_ok_and(|tasks| tasks.flatten().all(|task| state(task.path()) == Some(what)))
+        eventually("the process stops", || threads_are(self.pid(), 'T'));
     }
 
     /// Whether it has several threads, and all of them sleep: those who wait for it and for a file do.

@@ -1,0 +1,3 @@
+//! Locks of a cluster, on real servers: `tests/install` installs them.
+
+mod servers;

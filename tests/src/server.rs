@@ -1,0 +1,29 @@
+//! Real servers of the engines, and what can happen to them.
+//!
+//! Each is started on a free port of the loopback interface with a directory of its own, is ready when its fixture is there,
+//! and is killed with it. None outlives the process of the test, however that ends.
+
+mod ask;
+mod directory;
+mod etcd;
+mod etcd_options;
+mod port;
+mod redis;
+mod redis_options;
+mod running;
+mod spawn;
+mod tls;
+mod tool;
+mod zookeeper;
+mod zookeeper_look;
+mod zookeeper_options;
+
+pub use etcd::Etcd;
+pub use etcd_options::EtcdOptions;
+pub use redis::Redis;
+pub use redis_options::RedisOptions;
+pub use running::Server;
+pub use tls::Tls;
+pub use zookeeper::ZooKeeper;
+pub use zookeeper_look::Znode;
+pub use zookeeper_options::ZooKeeperOptions;
