@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::directory::Directory;
 use super::etcd_options::EtcdOptions;
-use super::running::{Failed, Plan, Server};
+use super::running::{Plan, Server};
 use super::tls::Tls;
 use super::tool::run;
 
@@ -16,11 +16,12 @@ pub struct Etcd {
     tls: Option<Arc<Tls>>,
 }
 
-/// What the members of a cluster know of each other.
-pub(super) struct Member<'a> {
+/// What a member of a cluster knows of it.
+pub(super) struct Peers<'a> {
     pub(super) name: &'a str,
     /// Where it listens for the others.
-    pub(super) peers: &'a str,
+    pub(super) url: &'a str,
+    /// All of them, with their names.
     pub(super) cluster: &'a str,
 }
 
@@ -43,12 +44,15 @@ impl Etcd {
     #[track_caller]
     pub fn start_with(options: EtcdOptions) -> Self {
         let tls = options.tls.then(|| Arc::new(Tls::new()));
+        let password = options.password.clone();
         // It is alone: the port for others is the kernel's choice.
-        let peers = "http://127.0.0.1:0";
-        let member = Member { name: "alone", peers, cluster: &format!("alone={peers}") };
-        let server = Server::start(|port| plan(port, &options, tls.clone(), &member));
+        let peers = Peers { name: "alone", url: "http://127.0.0.1:0", cluster: "alone=http://127.0.0.1:0" };
+        let its_tls = tls.clone();
+        let server = Server::start(move |port| plan(port, &options, its_tls.clone(), &peers));
         let mut etcd = Self { server, password: None, tls };
-        etcd.secure(options.password);
+        if let Some(password) = password {
+            etcd.secure(&password);
+        }
         etcd
     }
 
@@ -60,30 +64,22 @@ impl Etcd {
 
     /// Starts a member, which is ready only when there are more.
     #[track_caller]
-    #[expect(dead_code, reason = "clusters need it, which come next")]
-    pub(super) fn launch(port: u16, options: &EtcdOptions, member: &Member<'_>) -> Self {
-        Self { server: Server::launch(plan(port, options, None, member)), password: None, tls: None }
+    pub(super) fn launch(port: u16, options: &EtcdOptions, peers: &Peers<'_>) -> Self {
+        Self { server: Server::launch(plan(port, options, None, peers)), password: None, tls: None }
     }
 
-    #[expect(dead_code, reason = "clusters need it, which come next")]
-    pub(super) fn wait_until_ready(&self) -> Result<(), Failed> {
-        self.server.wait_until_ready()
-    }
-
+    /// Makes the user `root`, and has it refuse everybody else.
     #[track_caller]
-    #[expect(dead_code, reason = "clusters need it, which come next")]
-    pub(super) fn relaunch(&self) {
-        self.server.relaunch();
+    pub(super) fn secure(&mut self, password: &str) {
+        self.ctl(&["user", "add", &format!("root:{password}")]);
+        self.ctl(&["user", "grant-role", "root", "root"]);
+        self.ctl(&["auth", "enable"]);
+        self.knows(password);
     }
 
-    #[track_caller]
-    pub(super) fn secure(&mut self, password: Option<String>) {
-        if let Some(password) = password {
-            self.ctl(&["user", "add", &format!("root:{password}")]);
-            self.ctl(&["user", "grant-role", "root", "root"]);
-            self.ctl(&["auth", "enable"]);
-            self.password = Some(password);
-        }
+    /// It has been told of a password through another member.
+    pub(super) fn knows(&mut self, password: &str) {
+        self.password = Some(password.to_owned());
     }
 
     /// Where it is: `etcd://127.0.0.1:P`, or `etcds:` with TLS, and with the user and password that it wants.
@@ -141,12 +137,16 @@ impl Etcd {
     }
 
     /// What etcdctl(1) needs to get at it.
-    pub(super) fn ctl_arguments(&self) -> Vec<String> {
+    fn ctl_arguments(&self) -> Vec<String> {
         let mut arguments = ctl_arguments(self.port(), self.tls());
-        if let Some(password) = &self.password {
-            arguments.extend(["--user".to_owned(), format!("root:{password}")]);
-        }
+        arguments.extend(self.ctl_user());
         arguments
+    }
+
+    /// The part of it that says who one is.
+    pub(super) fn ctl_user(&self) -> Vec<String> {
+        let user = |password| vec!["--user".to_owned(), format!("root:{password}")];
+        self.password.as_ref().map(user).unwrap_or_default()
     }
 }
 
@@ -170,9 +170,9 @@ fn ctl_arguments(port: u16, tls: Option<&Tls>) -> Vec<String> {
     arguments
 }
 
-fn plan(port: u16, options: &EtcdOptions, tls: Option<Arc<Tls>>, member: &Member<'_>) -> Plan {
+fn plan(port: u16, options: &EtcdOptions, tls: Option<Arc<Tls>>, peers: &Peers<'_>) -> Plan {
     let directory = Directory::new("etcd");
-    let arguments = arguments(&directory, &endpoint(port, tls.is_some()), options, tls.as_deref(), member);
+    let arguments = arguments(&directory, &endpoint(port, tls.is_some()), options, tls.as_deref(), peers);
     Plan {
         what: "etcd",
         port,
@@ -188,16 +188,16 @@ fn arguments(
     url: &str,
     options: &EtcdOptions,
     tls: Option<&Tls>,
-    member: &Member<'_>,
+    peers: &Peers<'_>,
 ) -> Vec<String> {
     let mut arguments = vec![
-        format!("--name={}", member.name),
+        format!("--name={}", peers.name),
         format!("--data-dir={}", directory.file("data")),
         format!("--listen-client-urls={url}"),
         format!("--advertise-client-urls={url}"),
-        format!("--listen-peer-urls={}", member.peers),
-        format!("--initial-advertise-peer-urls={}", member.peers),
-        format!("--initial-cluster={}", member.cluster),
+        format!("--listen-peer-urls={}", peers.url),
+        format!("--initial-advertise-peer-urls={}", peers.url),
+        format!("--initial-cluster={}", peers.cluster),
         format!("--heartbeat-interval={}", options.heartbeat),
         format!("--election-timeout={}", options.election),
         "--logger=zap".to_owned(),

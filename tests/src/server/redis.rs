@@ -10,6 +10,9 @@ use super::running::{Plan, Server};
 use super::tls::Tls;
 use super::tool::run;
 
+/// What it writes into its log when it is ready, as a server and as a sentinel.
+const READY: [&str; 2] = ["Ready to accept connections", "+monitor master"];
+
 /// A Redis server.
 pub struct Redis {
     server: Server,
@@ -61,6 +64,11 @@ impl Redis {
     /// The password that it wants.
     pub fn password(&self) -> Option<&str> {
         self.options.password.as_deref()
+    }
+
+    /// The user that it wants.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.options.user.as_deref()
     }
 
     /// Its certificates, if it speaks TLS.
@@ -122,17 +130,20 @@ fn plan(port: u16, options: &RedisOptions, tls: Option<&Tls>) -> Plan {
         port,
         directory,
         program: "redis-server",
-        arguments: vec![file],
+        arguments: if options.sentinel { vec![file, "--sentinel".to_owned()] } else { vec![file] },
         // What it wrote down before a restart is read by then.
         is_ready: Box::new(move || {
-            fs::read_to_string(&log).is_ok_and(|log| log.contains("Ready to accept connections"))
+            fs::read_to_string(&log).is_ok_and(|log| READY.iter().any(|words| log.contains(words)))
         }),
     }
 }
 
 fn configuration(port: u16, options: &RedisOptions, tls: Option<&Tls>) -> String {
     let plain = if tls.is_some() { 0 } else { port };
-    let mut lines = vec![format!("port {plain}"), "bind 127.0.0.1".to_owned(), "save \"\"".to_owned()];
+    let mut lines = vec![format!("port {plain}"), "bind 127.0.0.1".to_owned()];
+    if !options.sentinel {
+        lines.push("save \"\"".to_owned());
+    }
     if let Some(tls) = tls {
         lines.push(format!("tls-port {port}\ntls-auth-clients no\ntls-ca-cert-file {}", tls.ca()));
         lines.push(format!("tls-cert-file {}\ntls-key-file {}", tls.certificate(), tls.key()));

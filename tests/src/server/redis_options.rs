@@ -9,6 +9,7 @@ pub struct RedisOptions {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     pub(super) tls: bool,
+    pub(super) sentinel: bool,
 }
 
 impl RedisOptions {
@@ -68,7 +69,29 @@ impl RedisOptions {
     pub fn replica_of(self, master: &Redis) -> Self {
         let options = self.set("replicaof", &format!("127.0.0.1 {}", master.port()));
         match master.password() {
-            Some(password) => options.set("masterauth", password),
+            Some(password) => options.set("masterauth", password).set_user(master.user()),
+            None => options,
+        }
+    }
+
+    fn set_user(self, user: Option<&str>) -> Self {
+        match user {
+            Some(user) => self.set("masteruser", user),
+            None => self,
+        }
+    }
+
+    /// It watches over a master, and replaces it when it has been silent for a second.
+    pub(super) fn sentinel(name: &str, master: &Redis) -> Self {
+        let mut options = Self { sentinel: true, ..Self::new() }
+            .set("sentinel", &format!("monitor {name} 127.0.0.1 {} 2", master.port()))
+            .set("sentinel", &format!("down-after-milliseconds {name} 1000"))
+            .set("sentinel", &format!("failover-timeout {name} 3000"));
+        if let Some(password) = master.password() {
+            options = options.set("sentinel", &format!("auth-pass {name} {password}"));
+        }
+        match master.user() {
+            Some(user) => options.set("sentinel", &format!("auth-user {name} {user}")),
             None => options,
         }
     }

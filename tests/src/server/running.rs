@@ -112,6 +112,11 @@ impl Server {
         self.signal(self.pid(), Signal::SIGCONT);
     }
 
+    /// Whether a [`freeze`](Self::freeze) has stopped it.
+    pub fn is_frozen(&self) -> bool {
+        threads_are(self.pid(), 'T')
+    }
+
     /// Kills it with SIGKILL, and returns when it is dead.
     ///
     /// # Panics
@@ -213,7 +218,7 @@ impl Plan {
 }
 
 impl Failed {
-    fn is_about_the_port(&self) -> bool {
+    pub(super) fn is_about_the_port(&self) -> bool {
         self.0.to_lowercase().contains("address already in use")
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ask::{ask, ask_for};
 use super::directory::Directory;
-use super::running::{Failed, Plan, Server};
+use super::running::{Plan, Server};
 use super::zookeeper_look::{Look, Znode};
 use super::zookeeper_options::ZooKeeperOptions;
 
@@ -50,23 +50,11 @@ impl ZooKeeper {
     /// Starts a member of an ensemble, which is ready only when there are more. `servers` are the lines that name all members;
     /// this one has the number `id`.
     #[track_caller]
-    #[expect(dead_code, reason = "clusters need it, which come next")]
     pub(super) fn launch(port: u16, options: &ZooKeeperOptions, id: usize, servers: &[String]) -> Self {
         let plan = plan(port, options, servers);
         fs::create_dir_all(plan.directory.path().join("data")).expect("a directory can be made");
         fs::write(plan.directory.file("data/myid"), id.to_string()).expect("a file can be written");
         Self { server: Server::launch(plan), look: Look::at(port) }
-    }
-
-    #[expect(dead_code, reason = "clusters need it, which come next")]
-    pub(super) fn wait_until_ready(&self) -> Result<(), Failed> {
-        self.server.wait_until_ready()
-    }
-
-    #[track_caller]
-    #[expect(dead_code, reason = "clusters need it, which come next")]
-    pub(super) fn relaunch(&self) {
-        self.server.relaunch();
     }
 
     /// Where it is: `zookeeper://127.0.0.1:P`.
