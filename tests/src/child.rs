@@ -111,6 +111,17 @@ impl Child {
         assert_eq!(said, line, "from {}", self.what);
     }
 
+    /// Tells it a line, and returns what it answers.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended, or says nothing within [`BOUND`].
+    #[track_caller]
+    pub fn ask(&mut self, line: &str) -> String {
+        self.say(line);
+        self.line()
+    }
+
     /// Has it take the lock if that is free.
     ///
     /// # Panics
@@ -118,8 +129,7 @@ impl Child {
     /// When it fails.
     #[track_caller]
     pub fn try_take(&mut self) -> bool {
-        self.say("try");
-        match &*self.line() {
+        match &*self.ask("try") {
             "held" => true,
             "busy" => false,
             other => panic!("{} says {other:?}", self.what),

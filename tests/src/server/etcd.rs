@@ -137,7 +137,7 @@ impl Etcd {
     }
 
     /// What etcdctl(1) needs to get at it.
-    fn ctl_arguments(&self) -> Vec<String> {
+    pub(super) fn ctl_arguments(&self) -> Vec<String> {
         let mut arguments = ctl_arguments(self.port(), self.tls());
         arguments.extend(self.ctl_user());
         arguments
