@@ -121,7 +121,7 @@ impl Deref for Redis {
     }
 }
 
-fn plan(port: u16, options: &RedisOptions, tls: Option<&Tls>) -> Plan {
+pub(super) fn plan(port: u16, options: &RedisOptions, tls: Option<&Tls>) -> Plan {
     let directory = Directory::new("redis");
     let (file, log) = (directory.file("redis.conf"), directory.file("log"));
     fs::write(&file, configuration(port, options, tls)).expect("a file can be written");
