@@ -1,5 +1,9 @@
-//! Suites of the engines that keep locks for all hosts.
+//! The engines that keep locks for all hosts: one suite for all of them, and the servers that they need, which
+//! `tests/install` installs.
 
 mod contract;
 mod leases;
+mod peers;
+mod proxy;
+mod servers;
 mod urls;
