@@ -4,6 +4,9 @@
 //! and a line in [`engines`]. Each case of each engine is a test of its own, `contract::engines::memory::sharing::…`, and
 //! [`census`] fails while a line is missing. A case is left out only where it needs something that the line of the engine says it
 //! has not, and that is compared with what the engine promises.
+//!
+//! A client stands for a process, where a gate stands in front of the engine: in the queue of one name it has no second place,
+//! but as a reader among its readers, or for one more permit.
 
 #[macro_use]
 mod cases;
@@ -50,7 +53,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn ttl(&self) -> Duration;
 
     /// What the server has of a name, by a look that does not go through the backend under test: everybody who holds the lock or
-    /// waits for it, and what would be garbage when they are gone. Not what stays by design, such as the counter of the tokens.
+    /// waits for it, and what would be garbage when they are gone. Not what stays by design, such as the counter of the tokens,
+    /// and nothing that changes from look to look.
     fn residue(&self, name: &str) -> Vec<String>;
 
     /// Ends the session of a contender, as the server's administrator would. For fixtures that have

@@ -36,6 +36,7 @@ macro_rules! cases {
                 permits_are_so_many_as_there_are [Permits];
                 another_number_of_permits_is_refused [Permits];
                 two_waits_of_one_client_are_both_served [Readers Permits];
+                who_waits_without_a_limit_is_served [];
             }
             order {
                 ten_waiters_have_their_turn_as_they_came [ArrivalOrder];

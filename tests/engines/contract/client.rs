@@ -109,8 +109,13 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn queue_request(&self, request: Request) -> Wait {
+        Wait::begin(self.queue_answer(request), self.by)
+    }
+
+    #[track_caller]
+    pub(crate) fn queue_answer(&self, request: Request) -> Answer<Grant> {
         match self.enter(request.waiting()).expect("it can be asked for") {
-            Entered::Queued(wait) => Wait::begin(wait, self.by),
+            Entered::Queued(wait) => wait,
             other => panic!("others have it, but: {other:?}"),
         }
     }

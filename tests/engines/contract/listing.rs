@@ -42,14 +42,14 @@ pub(super) fn shows_who_holds(bench: &Bench) {
 }
 
 pub(super) fn shows_all_in_their_order(bench: &Bench) {
-    let ([one, two, three, looks], name) = (bench.clients(), bench.name("order"));
+    let ([one, two, three, four, looks], name) = (bench.clients(), bench.name("order"));
     let queue = |client: &Client, share, identifier: &str| {
         client.queue_request(client.request(&name, share).fair().identified(identifier))
     };
     let first = take(&one, &name, Share::Read, "first");
     let second = take(&two, &name, Share::Read, "second");
     let third = queue(&three, Share::Write, "third");
-    let fourth = queue(&one, Share::Permit(3), "fourth");
+    let fourth = queue(&four, Share::Permit(3), "fourth");
     let (read, write, permit) = (Share::Read, Share::Write, Share::Permit(3));
     // The lock is the name, whatever is to be had of it.
     for share in [read, write, permit] {
@@ -70,5 +70,5 @@ pub(super) fn shows_all_in_their_order(bench: &Bench) {
     three.release(&third).expect("it is held");
     let fourth = fourth.grant();
     must_be(&looks.contenders(&name, permit), &[("fourth", permit, Some(&fourth))]);
-    one.release(&fourth).expect("it is held");
+    four.release(&fourth).expect("it is held");
 }

@@ -3,6 +3,7 @@
 use lockutils::distributed::Share;
 
 use super::bench::Bench;
+use super::wait::Wait;
 
 pub(super) fn ten_waiters_have_their_turn_as_they_came(bench: &Bench) {
     let (clients, name) = (bench.clients::<11>(), bench.name("ten"));
@@ -27,13 +28,13 @@ pub(super) fn a_reader_stays_behind_a_waiting_writer(bench: &Bench) {
     let mut writer = two.queue(&name, Share::Write);
     assert!(three.try_request(three.request(&name, Share::Read).fair()).is_none(), "the writer came first");
     let mut later = [one.queue(&name, Share::Read), three.queue(&name, Share::Read)];
-    later.iter_mut().for_each(super::wait::Wait::must_wait);
+    later.iter_mut().for_each(Wait::must_wait);
     writer.must_wait();
     one.release(&first).expect("it is held");
     let written = writer.grant();
-    later.iter_mut().for_each(super::wait::Wait::must_wait);
+    later.iter_mut().for_each(Wait::must_wait);
     two.release(&written).expect("it is held");
-    let [here, there] = later.map(super::wait::Wait::grant);
+    let [here, there] = later.map(Wait::grant);
     one.release(&here).expect("it is held");
     three.release(&there).expect("it is held");
 }

@@ -1,9 +1,10 @@
 //! Who can hold a lock together.
 
-use lockutils::distributed::{Entered, Failure, Share};
+use lockutils::distributed::{Caller, Entered, Failure, Share};
 
 use super::bench::Bench;
 use super::client::Held;
+use super::wait::{Wait, Waiter};
 
 const SHARES: [Share; 4] = [Share::Write, Share::Read, Share::Permit(1), Share::Permit(3)];
 
@@ -79,14 +80,14 @@ pub(super) fn writers_exclude_each_other(bench: &Bench) {
 }
 
 pub(super) fn readers_are_many(bench: &Bench) {
-    let ([one, two], name) = (bench.clients(), bench.name("read"));
+    let ([one, two, three], name) = (bench.clients(), bench.name("read"));
     let readers = [&one, &two, &one, &two, &one].map(|client| (client, client.take(&name, Share::Read)));
-    let mut writer = two.queue(&name, Share::Write);
+    let mut writer = three.queue(&name, Share::Write);
     for (client, grant) in &readers {
         writer.must_wait();
         client.release(grant).expect("it is held");
     }
-    two.release(&writer.grant()).expect("it is held");
+    three.release(&writer.grant()).expect("it is held");
 }
 
 pub(super) fn permits_are_so_many_as_there_are(bench: &Bench) {
@@ -108,7 +109,7 @@ pub(super) fn permits_are_so_many_as_there_are(bench: &Bench) {
 }
 
 pub(super) fn another_number_of_permits_is_refused(bench: &Bench) {
-    let ([one, two], name) = (bench.clients(), bench.name("permit"));
+    let ([one, two, three], name) = (bench.clients(), bench.name("permit"));
     let refused = |agreed| {
         for request in [two.request(&name, Share::Permit(2)), two.request(&name, Share::Permit(2)).waiting()]
         {
@@ -124,10 +125,21 @@ pub(super) fn another_number_of_permits_is_refused(bench: &Bench) {
     bench.comes_to(&name, &[]);
     two.release(&two.take(&name, Share::Permit(2))).expect("nobody is left who could disagree");
     let writer = one.take(&name, Share::Write);
-    let waits = two.queue(&name, Share::Permit(5));
+    let waits = three.queue(&name, Share::Permit(5));
     refused(5);
     one.release(&writer).expect("it is held");
-    two.release(&waits.grant()).expect("it is held");
+    three.release(&waits.grant()).expect("it is held");
+}
+
+/// A thread may have no limit at all, and a poll that blocks it as long as it takes.
+pub(super) fn who_waits_without_a_limit_is_served(bench: &Bench) {
+    let ([holder, comer], name) = (bench.clients(), bench.name("patient"));
+    let grant = holder.take(&name, Share::Write);
+    let request = comer.request(&name, Share::Write).called_by(Caller::Thread { until: None });
+    let wait = Waiter::start(comer.queue_answer(request));
+    holder.release(&grant).expect("it is held");
+    let next = Held::new(wait.outcome().expect("its turn comes"));
+    comer.release(&next).expect("it is held");
 }
 
 /// Those of one process do not compete for a lock, but they may share one.
@@ -140,7 +152,7 @@ pub(super) fn two_waits_of_one_client_are_both_served(bench: &Bench) {
         let elsewhere = bench.name("other");
         comer.release(&comer.take(&elsewhere, Share::Write)).expect("it is held");
         holder.release(&grant).expect("it is held");
-        let both = waits.map(super::wait::Wait::grant);
+        let both = waits.map(Wait::grant);
         assert!(holder.try_take(&name, Share::Write).is_none());
         let [first, second] = both;
         comer.release(&first).expect("it is held");

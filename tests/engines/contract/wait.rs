@@ -24,10 +24,9 @@ pub(crate) enum Wait {
 
 impl Wait {
     pub(crate) fn begin(answer: Answer<Grant>, by: By) -> Self {
-        let polled = Polled::new(answer);
         match by {
-            By::Task => Self::Task(polled),
-            By::Thread => Self::Thread(Waiter::start(polled)),
+            By::Task => Self::Task(Polled::new(answer)),
+            By::Thread => Self::Thread(Waiter::start(answer)),
         }
     }
 
@@ -91,7 +90,8 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    fn start(polled: Polled<Outcome>) -> Self {
+    pub(crate) fn start(answer: Answer<Grant>) -> Self {
+        let polled = Polled::new(answer);
         let (tell, outcome) = mpsc::channel();
         let (gives_up, bell) = (Arc::<AtomicBool>::default(), Arc::clone(&polled.bell));
         let stops = Arc::clone(&gives_up);
@@ -112,7 +112,7 @@ impl Waiter {
     }
 
     #[track_caller]
-    fn outcome(self) -> Outcome {
+    pub(crate) fn outcome(self) -> Outcome {
         self.outcome.recv_timeout(BOUND).expect("something comes of a wait in time")
     }
 }
