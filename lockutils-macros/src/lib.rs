@@ -82,12 +82,16 @@ struct Readme;
 /// |---|---|
 /// | `internal` | between the threads and tasks of this process: the default |
 /// | `external` | between the processes of this host, by a lock file |
+/// | `distributed` | between the hosts of a cluster, by the engine that is configured |
 /// | `read`, `write` | shared with other readers; exclusive, which is the default |
 /// | `fair` | in the order of arrival |
 /// | `reentrant`, `reentrant = 3` | its thread may take it again, so often; one name, no async |
 /// | `semaphore = 4` | so many holders at once |
 /// | `timeout = "30s"` | waits no longer: `"500ms"`, `"1.5s"`, `"2m"`, `"1h"` or a `Duration` |
 /// | `blocking = false` | does not wait at all: a busy lock is an error |
+/// | `expires = "30s"` | a distributed lock is lost after this time; nobody keeps it alive |
+/// | `identifier = "node-7"` | who has it, for others to see: anything that is `AsRef<str>` |
+/// | `require = Linearizable` | what the engine must promise: a `lockutils::distributed::Promise` |
 /// | `prefix = "nova"` | stands before the name: anything that is `AsRef<str>` |
 /// | `lock_path = "/run/nova"` | the directory of the lock file: anything that is `AsRef<Path>` |
 /// | `locks = self.locks` | a registry of type `Locks`, in place of the process-wide one |
@@ -96,7 +100,7 @@ struct Readme;
 ///
 /// Options follow the names, in any order. Those without a value also take `= true` and `= false`;
 /// `external = false` says `internal`. The values may be expressions: they see the arguments and `self`, and
-/// are computed once for each call. `distributed` is reserved.
+/// are computed once for each call.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -117,7 +121,7 @@ struct Readme;
 ///
 /// # Errors
 ///
-/// Taking the lock can fail with `external`, `timeout`, `blocking = false`, `semaphore` or `reentrant = n`:
+/// Taking the lock can fail with `external`, `distributed`, `timeout`, `blocking = false`, `semaphore` or `reentrant = n`:
 /// the body does not run then, and nothing is held. The error is
 ///
 /// - returned, when the return type is written `Result<..>` (or `io::Result<..>`, or any path that ends so),
@@ -145,6 +149,11 @@ struct Readme;
 /// # drop(busy);
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// A `distributed` lock can be lost while the body runs. When it has ended, the lock is let go, which is awaited, and if it was
+/// lost, that is the error, in place of what the body gave; an error of the body's own stays. So it is also when the body ends by
+/// a `return` that stands in it as it is written. After `?`, after a `return` within a macro, and on unwinding, the lock is
+/// let go by dropping, and a loss is logged.
 ///
 /// All other locks cannot fail. No error path is generated for them, and characters that a name cannot have
 /// are replaced in it.

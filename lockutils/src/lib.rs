@@ -49,6 +49,7 @@ pub use crate::holder::{Evidence, Holder};
 pub use crate::lock::{Lock, lock, semaphore};
 pub use crate::locks::{Locks, init, locks, with_prefix};
 pub use crate::many::{LockAll, LockAllGuard, lock_all};
+pub use crate::name::name_of;
 #[cfg(feature = "metrics")]
 pub use crate::observe::record_metrics;
 pub use crate::reentrant::{Reentrant, ReentrantGuard};

@@ -1,7 +1,6 @@
 //! The table of faults, `docs/faults.md`, and its tests.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use lockutils_tests::{has_test, is_test, repository};
 
 /// The number of the last row.
 const ROWS: usize = 54;
@@ -30,7 +29,7 @@ impl<'a> Row<'a> {
 /// Each row from the first to the last stands in the table, in order, and names tests that there are.
 #[test]
 fn every_row_has_its_test() {
-    let table = read(&root().join("docs/faults.md"));
+    let table = repository("docs/faults.md");
     let rows: Vec<Row<'_>> = table.lines().filter_map(Row::of).collect();
     for (row, number) in rows.iter().zip(1..) {
         assert_eq!(row.number, number, "row {number} is missing or not in its place");
@@ -46,39 +45,8 @@ fn wrong_in(row: &Row<'_>) -> Vec<String> {
     if row.tests.is_empty() {
         return vec![format!("row {number} names no test")];
     }
-    let missing = row.tests.iter().filter(|name| !is_test(name));
+    let missing = row.tests.iter().filter(|name| !is_test("it", name));
     missing.map(|name| format!("row {number}: there is no test `{name}`")).collect()
-}
-
-/// Whether `module::function` is a test that is run.
-fn is_test(name: &str) -> bool {
-    let Some((module, function)) = name.rsplit_once("::") else { return false };
-    let Some(file) = file_of(module).filter(|_| is_declared(module)) else { return false };
-    has_test(&read(&file), function)
-}
-
-/// The file of a module: `processes::end` gives `processes/end.rs`.
-fn file_of(module: &str) -> Option<PathBuf> {
-    let file = root().join("tests/it").join(module.replace("::", "/") + ".rs");
-    file.is_file().then_some(file)
-}
-
-/// Whether the module above has it: a file alone is not compiled.
-fn is_declared(module: &str) -> bool {
-    let (above, own) = module.rsplit_once("::").unwrap_or(("main", module));
-    let line = format!("mod {own};");
-    let Some(file) = file_of(above) else { return false };
-    let declared = read(&file).lines().any(|there| there == line || there.ends_with(&format!(" {line}")));
-    declared && (above == "main" || is_declared(above))
-}
-
-/// Whether a source has this function, with `#[test]` among the attributes above it and without `#[ignore]`.
-fn has_test(source: &str, function: &str) -> bool {
-    let start = format!("fn {function}(");
-    let lines: Vec<&str> = source.lines().map(str::trim_start).collect();
-    let Some(at) = lines.iter().position(|line| line.starts_with(&start)) else { return false };
-    let above = || lines[..at].iter().rev().take_while(|line| line.starts_with(['#', '/']));
-    above().any(|line| *line == "#[test]") && !above().any(|line| line.starts_with("#[ignore"))
 }
 
 /// The table is read as it is written, and what is wrong in it is seen.
@@ -91,20 +59,11 @@ fn what_is_wrong_in_the_table_is_seen() {
     let here = "faults::every_row_has_its_test";
     assert_eq!(row(&format!("| 7 | a | b | `{here}` |")), Some((7, Vec::new())));
     assert_eq!(row("| 7 | a | b | see there |"), Some((7, vec!["row 7 names no test".into()])));
-    for name in ["every_row_has_its_test", "faults::root", "faults::gone", "gone::every_row_has_its_test"] {
+    for name in ["every_row_has_its_test", "faults::wrong_in", "faults::gone", "gone::every_row_has_its_test"] {
         let expected = format!("row 7: there is no test `{name}`");
         assert_eq!(row(&format!("| 7 | a | b | `{here}`, `{name}` |")), Some((7, vec![expected])));
     }
     assert_eq!(row("| # | fault | what happens | test |"), None);
     assert_eq!(row("|---|---|---|---|"), None);
     assert!(has_test("#[test]\n/// Text.\nfn a() {", "a") && !has_test("#[test]\n#[ignore]\nfn a() {", "a"));
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-#[track_caller]
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }

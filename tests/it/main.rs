@@ -23,6 +23,7 @@ mod pid_files;
 mod portable;
 mod processes;
 mod scale;
+mod seeds;
 mod semantics;
 mod tasks;
 mod types;

@@ -415,3 +415,14 @@ fn a_relative_directory_is_one_with_its_absolute_path() {
         &locks.lock("x").lock_path(directory.path()),
     );
 }
+
+/// What users have typed into the parts makes no other name, and each is a lock of its own.
+#[test]
+fn parts_make_one_name() {
+    let locks = own();
+    let one = locks.lock(lockutils::name_of(["volume:1", "a/b", "%"])).acquire().expect("a name");
+    assert_eq!(one.name(), "volume%3A1:a%2Fb:%25");
+    for other in [&["volume", "1:a/b", "%"][..], &["volume:1", "a_b", "%"], &["volume:1", "a/b", "%25"]] {
+        assert!(locks.lock(lockutils::name_of(other)).try_acquire().expect("a name").is_some(), "{other:?}");
+    }
+}

@@ -5,6 +5,7 @@
 mod child;
 mod counter;
 mod mounts;
+mod named;
 mod peer;
 mod place;
 mod program;
@@ -15,6 +16,7 @@ mod wait;
 pub use child::Child;
 pub use counter::Counter;
 pub use mounts::{Mounts, needs_root};
+pub use named::{has_test, is_test, repository};
 pub use peer::{Peer, python};
 pub use place::{Place, helper};
 pub use program::{lockutils, service};
