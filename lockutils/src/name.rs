@@ -227,7 +227,8 @@ mod tests {
     #[test]
     fn parts_make_one_name_and_no_others_make_the_same() {
         let parts = ["", ":", "%", "%3A", "/", "_", "a", "a:b", "b", "\u{85}", "\0"];
-        let mut names: Vec<_> = parts.iter().flat_map(|one| parts.map(|other| name_of([*one, other]))).collect();
+        let mut names: Vec<_> =
+            parts.iter().flat_map(|one| parts.map(|other| name_of([*one, other]))).collect();
         names.extend(parts.map(|one| name_of([one])));
         names.sort();
         let all = names.len();

@@ -59,7 +59,8 @@ fn what_is_wrong_in_the_table_is_seen() {
     let here = "faults::every_row_has_its_test";
     assert_eq!(row(&format!("| 7 | a | b | `{here}` |")), Some((7, Vec::new())));
     assert_eq!(row("| 7 | a | b | see there |"), Some((7, vec!["row 7 names no test".into()])));
-    for name in ["every_row_has_its_test", "faults::wrong_in", "faults::gone", "gone::every_row_has_its_test"] {
+    for name in ["every_row_has_its_test", "faults::wrong_in", "faults::gone", "gone::every_row_has_its_test"]
+    {
         let expected = format!("row 7: there is no test `{name}`");
         assert_eq!(row(&format!("| 7 | a | b | `{here}`, `{name}` |")), Some((7, vec![expected])));
     }

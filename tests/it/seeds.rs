@@ -18,7 +18,9 @@ fn is_row(line: &str) -> bool {
 /// What is wrong with a row. Its last cell names tests.
 fn wrong_in(row: &str) -> Option<String> {
     let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-    let [_, _, tests] = cells[..] else { return Some(format!("{} cells, and not three: {row}", cells.len())) };
+    let [_, _, tests] = cells[..] else {
+        return Some(format!("{} cells, and not three: {row}", cells.len()));
+    };
     let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
     let missing = names.iter().find(|name| !is_there(name));
     match missing {
