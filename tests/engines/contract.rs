@@ -17,6 +17,7 @@ mod crowds;
 mod destroying;
 mod drive;
 mod engines;
+mod etcd;
 mod expiry;
 mod fairness;
 mod leases;

@@ -1,3 +1,6 @@
-//! Suites of the engines that keep locks for all hosts.
+//! Locks of a cluster, on real servers: `tests/install` installs them.
 
 mod contract;
+mod peers;
+mod proxy;
+mod servers;

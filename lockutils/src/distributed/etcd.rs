@@ -146,7 +146,7 @@ fn release(place: &Arc<Place>, lease: &Arc<Lease>) -> Answer<()> {
     let (client, place, lease) = (Arc::clone(&place.client), Arc::clone(place), Arc::clone(lease));
     let lost = lease.loss().map(Failure::Lost);
     if !is_first {
-        return done(lost.map_or(Ok(()), Err));
+        return done(lost.filter(|_| !place.state.lock().is_removed).map_or(Ok(()), Err));
     }
     let (tell, answer) = oneshot::channel();
     client.spawn(async move {

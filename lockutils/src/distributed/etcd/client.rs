@@ -1,9 +1,10 @@
 //! A client of a cluster, and its session.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::keepalive::{keep_alive, revoke};
 use super::net::Net;
+use super::place::Place;
 use super::rpc::LeaseGrant;
 use super::session::Session;
 use super::watcher::Watcher;
@@ -29,6 +31,8 @@ pub(super) struct Client {
     making: tokio::sync::Mutex<()>,
     is_closed: AtomicBool,
     numbers: AtomicU64,
+    /// What is held without the session, by the numbers of the places.
+    apart: Mutex<HashMap<u64, Weak<Place>>>,
     process: ProcessId,
 }
 
@@ -44,6 +48,7 @@ impl Client {
             making: tokio::sync::Mutex::default(),
             is_closed: AtomicBool::new(false),
             numbers: AtomicU64::new(1),
+            apart: Mutex::default(),
             process: ProcessId::current(),
         })
     }
@@ -116,9 +121,22 @@ impl Client {
         self.is_closed.load(SeqCst)
     }
 
+    /// A place holds a lock without the session. `false`: the client is closed.
+    pub(super) fn keep_apart(&self, place: &Arc<Place>) -> bool {
+        self.apart.lock().insert(place.number, Arc::downgrade(place));
+        !self.is_closed()
+    }
+
+    /// A place is given up.
+    pub(super) fn detach(&self, number: u64) {
+        self.apart.lock().remove(&number);
+    }
+
     pub(super) fn close(&self) {
         self.is_closed.store(true, SeqCst);
         self.end_session(Loss::Closed);
+        let apart = std::mem::take(&mut *self.apart.lock());
+        apart.into_values().filter_map(|place| place.upgrade()).for_each(|place| place.close());
     }
 
     /// Whoever keeps it alive then tells etcd.

@@ -47,10 +47,15 @@ impl Place {
         Failure::Lost(self.session.lease.loss().unwrap_or(Loss::Removed))
     }
 
-    async fn persist(&self) -> Result<Arc<Lease>, Failure> {
+    async fn persist(self: &Arc<Self>) -> Result<Arc<Lease>, Failure> {
         let _moving = self.moving.lock().await;
         self.move_to(NONE).await?;
-        Ok(Lease::endless())
+        self.keep_apart(Lease::endless())
+    }
+
+    fn keep_apart(self: &Arc<Self>, lease: Arc<Lease>) -> Result<Arc<Lease>, Failure> {
+        self.state.lock().lease = Arc::downgrade(&lease);
+        if self.client.keep_apart(self) { Ok(lease) } else { Err(Failure::Lost(Loss::Closed)) }
     }
 
     async fn expire(self: &Arc<Self>, length: Duration) -> Result<Arc<Lease>, Failure> {
@@ -64,7 +69,7 @@ impl Place {
                 client.spawn(place.remove_for_sure());
             }
         });
-        Ok(lease)
+        self.keep_apart(lease)
     }
 
     /// Lets a lock that expires last for this long from now on.

@@ -60,10 +60,6 @@ impl Net {
         Self { runtime, endpoints, round: watch::Sender::new(start), patience, login }
     }
 
-    pub(super) fn patience(&self) -> Duration {
-        self.patience
-    }
-
     /// Which endpoint and connection is in use.
     pub(super) fn round(&self) -> usize {
         *self.round.borrow()

@@ -1,6 +1,6 @@
 //! A place in the queue of a lock: one key.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -11,7 +11,7 @@ use super::key::{self, Keys};
 use super::queue::{Standing, worth};
 use super::rpc::{Compare, Put, Range};
 use super::session::Session;
-use crate::distributed::{Failure, Request, Share};
+use crate::distributed::{Failure, Lease, Loss, Request, Share};
 
 /// A place, whether or not its key is there yet, or still. Its name is never used again.
 #[derive(Debug)]
@@ -45,6 +45,9 @@ pub(super) struct State {
     pub(super) is_moved: bool,
     pub(super) holding: Option<AbortHandle>,
     pub(super) is_left: bool,
+    pub(super) is_removed: bool,
+    /// That of the lock, if it does not depend on the session.
+    pub(super) lease: Weak<Lease>,
     /// A request that removes the key was not answered.
     pub(super) is_perhaps_removed: bool,
 }
@@ -87,6 +90,15 @@ impl Drop for Own {
 }
 
 impl Place {
+    /// The client is closed, and what it holds is lost. What was to stay does, and is nobody's from now on.
+    pub(super) fn close(&self) {
+        if self.expires.is_none() {
+            self.leave();
+        }
+        let lease = self.state.lock().lease.upgrade();
+        lease.inspect(|lease| lease.lose(Loss::Closed));
+    }
+
     /// What makes the key.
     pub(super) fn put(&self) -> Put {
         let value = self.identifier.as_bytes().to_vec();

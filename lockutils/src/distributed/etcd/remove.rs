@@ -22,6 +22,7 @@ impl Place {
             holding.abort();
         }
         self.session.detach(self.number);
+        self.client.detach(self.number);
         !std::mem::replace(&mut state.is_left, true) && state.is_put
     }
 
@@ -34,6 +35,7 @@ impl Place {
         match asked.answer {
             Ok(answer) => {
                 self.client.revoke(std::mem::take(&mut state.leases));
+                state.is_removed = true;
                 if is_doubtful {
                     self.client.spawn(Arc::clone(self).forget_void());
                 }
