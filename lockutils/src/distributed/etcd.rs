@@ -146,11 +146,12 @@ fn release(place: &Arc<Place>, lease: &Arc<Lease>) -> Answer<()> {
     let (client, place, lease) = (Arc::clone(&place.client), Arc::clone(place), Arc::clone(lease));
     let lost = lease.loss().map(Failure::Lost);
     if !is_first {
-        return done(lost.filter(|_| !place.state.lock().is_removed).map_or(Ok(()), Err));
+        return done(lost.filter(|_| !place.state.lock().is_released).map_or(Ok(()), Err));
     }
     let (tell, answer) = oneshot::channel();
     client.spawn(async move {
         let removed = place.remove().await;
+        place.state.lock().is_released = matches!(removed, Ok(true));
         let is_passing = removed.as_ref().is_err_and(Failure::may_pass);
         let _ = tell.send(told(removed, &lease));
         if is_passing {
@@ -183,7 +184,7 @@ async fn contenders(client: &Client, name: &str) -> Result<Vec<Contender>, Failu
         let holds = admits(shares[at], shares[..at].iter().copied());
         Contender::new(String::from_utf8_lossy(&kv.key), shares[at], holds)
             .identified(String::from_utf8_lossy(&kv.value))
-            .with_token(u64::try_from(kv.create_revision).unwrap_or(0))
+            .with_token(u64::try_from(kv.create_revision).ok().filter(|_| holds).unwrap_or(0))
     };
     Ok(kvs.iter().enumerate().map(contender).collect())
 }

@@ -45,7 +45,8 @@ pub(super) struct State {
     pub(super) is_moved: bool,
     pub(super) holding: Option<AbortHandle>,
     pub(super) is_left: bool,
-    pub(super) is_removed: bool,
+    /// By its holder.
+    pub(super) is_released: bool,
     /// That of the lock, if it does not depend on the session.
     pub(super) lease: Weak<Lease>,
     /// A request that removes the key was not answered.

@@ -35,7 +35,6 @@ impl Place {
         match asked.answer {
             Ok(answer) => {
                 self.client.revoke(std::mem::take(&mut state.leases));
-                state.is_removed = true;
                 if is_doubtful {
                     self.client.spawn(Arc::clone(self).forget_void());
                 }
