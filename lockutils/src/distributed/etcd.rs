@@ -39,7 +39,7 @@ use self::moving::settle;
 use self::place::{Own, Place};
 use self::queue::admits;
 use self::rpc::{DeleteRange, Range, Status};
-use self::task::{begin, begin_wait, failed};
+use self::task::{begin, begin_wait, elsewhere, failed};
 use self::waiting::wait;
 use super::memory::KEPT_ALIVE;
 use super::open::Settings;
@@ -142,6 +142,9 @@ fn queued(client: Arc<Client>, request: Request, joined: Joined) -> Entered {
 
 /// Removes the key, on and on until that is done. The answer is that of the first try.
 fn release(place: &Arc<Place>, lease: &Arc<Lease>) -> Answer<()> {
+    if !place.client.is_here() {
+        return done(Err(elsewhere()));
+    }
     let is_first = place.leave();
     let (client, place, lease) = (Arc::clone(&place.client), Arc::clone(place), Arc::clone(lease));
     let lost = lease.loss().map(Failure::Lost);

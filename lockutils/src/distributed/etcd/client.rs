@@ -58,12 +58,18 @@ impl Client {
         self.numbers.fetch_add(1, Relaxed)
     }
 
-    /// Does something on the thread of the engines; not in a forked child, where there is none.
+    /// Whether it is of this process. In a forked child nobody works for it, and its locks may be held by threads that are
+    /// not there.
+    pub(super) fn is_here(&self) -> bool {
+        ProcessId::current() == self.process
+    }
+
+    /// Does something on the thread of the engines, if it is here.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<JoinHandle<T>> {
-        (ProcessId::current() == self.process).then(|| self.net.runtime.spawn(work))
+        self.is_here().then(|| self.net.runtime.spawn(work))
     }
 
     /// The session, or a new one if it is lost.
@@ -154,7 +160,7 @@ pub(super) fn whole_seconds(length: Duration) -> u64 {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if ProcessId::current() == self.process {
+        if self.is_here() {
             self.end_session(Loss::Closed);
         }
     }

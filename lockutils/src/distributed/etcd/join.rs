@@ -8,8 +8,8 @@ use super::queue::{Queue, Standing};
 use super::rpc::{Compare, KeyValue, Range, RequestOp, Txn, TxnResponse};
 use crate::distributed::{Failure, Loss, Request, Share};
 
-/// So many sessions may end while one place is taken.
-const SESSIONS: u32 = 3;
+/// So often a place may be lost before it is taken, with its session or alone.
+const TRIES: u32 = 3;
 
 /// A place, and who stands before it.
 #[derive(Debug)]
@@ -23,14 +23,16 @@ pub(super) struct Joined {
 /// Takes a place; `None` if others have the lock and this one does not wait. It must not be dropped before it is ready: a
 /// request that is on its way may still be done.
 pub(super) async fn join(client: Arc<Client>, request: Request) -> Result<Option<Joined>, Failure> {
-    let mut left = SESSIONS;
+    let mut left = TRIES;
     loop {
         let session = client.session().await?;
         let own = Own::new(&client, Arc::clone(&session), &request);
         match own.join(&request).await {
             Ok(joined) => return Ok(joined.map(|(queue, revision)| Joined { own, queue, revision })),
             Err(Failure::Lost(loss)) if left > 0 && !client.is_closed() => {
-                session.lose(loss);
+                if loss == Loss::Ended {
+                    session.lose(loss);
+                }
                 left -= 1;
             }
             Err(failure) => return Err(failure),
@@ -73,7 +75,7 @@ impl Place {
         };
         match standing {
             Standing::At(queue) => Ok((queue, revision)),
-            Standing::Gone => Err(Failure::Lost(Loss::Ended)),
+            Standing::Gone => Err(Failure::Lost(Loss::Removed)),
         }
     }
 

@@ -20,8 +20,8 @@ pub(super) async fn keep_alive(net: Arc<Net>, session: Arc<Session>) {
         session.lease.lost().await;
     };
     first(lost, signs(&net, &session)).await;
-    // Grants that the deadline has not ended by itself.
-    session.lose(Loss::Ended);
+    // What it held has its deadline at the same moment, and is told so by whoever comes first.
+    session.lose(session.lease.loss().unwrap_or(Loss::Ended));
     revoke(&net, session.id, session.patience() * 6).await;
 }
 
@@ -75,9 +75,9 @@ impl Stream {
 
     async fn answer(&mut self, net: &Net, round: usize) -> Option<KeepAliveResponse> {
         if let Some(receiver) = self.receiver.take() {
-            self.answers = net.stream(round, KeepAlive::PATH, receiver).await.ok();
+            self.answers = net.opened(net.stream(round, KeepAlive::PATH, receiver).await).await;
         }
-        self.answers.as_mut()?.message().await.ok()?
+        net.opened(self.answers.as_mut()?.message().await).await?
     }
 }
 

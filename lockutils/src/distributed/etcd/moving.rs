@@ -80,8 +80,14 @@ impl Place {
             // It ends earlier from the moment on at which etcd knows, whether or not we hear of it.
             lease.reset(now, length);
         }
-        let sent = self.move_to_new(length).await?;
-        lease.reset(sent, length);
+        let moved = self.move_to_new(length).await;
+        let mut state = self.state.lock();
+        if state.is_left {
+            // It has expired meanwhile: nobody else ends the new one.
+            self.client.revoke(std::mem::take(&mut state.leases));
+        }
+        drop(state);
+        lease.reset(moved?, length);
         lease.loss().map_or(Ok(()), |loss| Err(Failure::Lost(loss)))
     }
 

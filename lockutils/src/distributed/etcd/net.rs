@@ -186,7 +186,17 @@ impl Net {
         Ok(client.streaming(requests, path, ProstCodec::<M, A>::default()).await?.into_inner())
     }
 
-    /// A stream has been refused, perhaps for an old token.
+    /// What a stream has, or nothing if it is broken; if that is for an old token, there will be another.
+    pub(super) async fn opened<T>(&self, result: Result<T, Status>) -> Option<T> {
+        if let Err(status) = &result
+            && matches!(Verdict::of(status), Verdict::LogIn)
+        {
+            self.log_in_again().await;
+        }
+        result.ok()
+    }
+
+    /// We have been refused, perhaps for an old token.
     pub(super) async fn log_in_again(&self) {
         if let Some(login) = &self.login {
             login.forget_any().await;

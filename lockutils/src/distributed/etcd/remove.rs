@@ -28,6 +28,16 @@ impl Place {
 
     /// Removes the key, and says whether it was there.
     pub(super) async fn remove(self: &Arc<Self>) -> Result<bool, Failure> {
+        match self.remove_once().await {
+            // Without the lease of the session the key cannot be made any more.
+            Err(Failure::Lost(_)) if std::mem::take(&mut self.state.lock().is_doubtful) => {
+                self.remove_once().await
+            }
+            removed => removed,
+        }
+    }
+
+    async fn remove_once(self: &Arc<Self>) -> Result<bool, Failure> {
         let is_doubtful = self.state.lock().is_doubtful;
         let asked = self.client.net.ask(&self.removal(is_doubtful)).await;
         let mut state = self.state.lock();
@@ -39,11 +49,6 @@ impl Place {
                     self.client.spawn(Arc::clone(self).forget_void());
                 }
                 Ok(answer.succeeded || state.is_perhaps_removed)
-            }
-            Err(Failure::Lost(_)) if is_doubtful => {
-                // Without the lease of the session the key cannot be made any more.
-                state.is_doubtful = false;
-                Err(Failure::unreachable("the session has ended"))
             }
             Err(failure) => Err(failure),
         }

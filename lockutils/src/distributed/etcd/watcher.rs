@@ -99,9 +99,9 @@ fn create(watch_id: i64, key: &[u8], range_end: &[u8], from: i64) -> Create {
 async fn run(net: &Net, shared: &Mutex<Shared>, requests: UnboundedReceiver<WatchRequest>) {
     let round = net.round();
     let read = async {
-        match net.stream(round, WatchRequest::PATH, requests).await {
-            Ok(answers) => read_all(shared, answers).await,
-            Err(_) => Broken::Stream,
+        match net.opened(net.stream(round, WatchRequest::PATH, requests).await).await {
+            Some(answers) => read_all(net, shared, answers).await,
+            None => Broken::Stream,
         }
     };
     let moved = async {
@@ -122,8 +122,8 @@ enum Broken {
     Moved,
 }
 
-async fn read_all(shared: &Mutex<Shared>, mut answers: Streaming<WatchResponse>) -> Broken {
-    while let Ok(Some(answer)) = answers.message().await {
+async fn read_all(net: &Net, shared: &Mutex<Shared>, mut answers: Streaming<WatchResponse>) -> Broken {
+    while let Some(Some(answer)) = net.opened(answers.message().await).await {
         if let ControlFlow::Break(broken) = shared.lock().tell(answer) {
             return broken;
         }
