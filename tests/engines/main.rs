@@ -1,4 +1,5 @@
-//! Locks of a cluster, on real servers: `tests/install` installs them.
+//! The engines that keep locks for all hosts: one suite for all of them, and the servers that they need, which
+//! `tests/install` installs.
 
 mod contract;
 mod etcd;

@@ -1,0 +1,10 @@
+use lockutils::synchronized;
+
+#[synchronized("name", distributed, require = "Linearizable")]
+fn f() -> Result<(), lockutils::Error> {
+    Ok(())
+}
+
+fn main() {
+    let _ = f();
+}

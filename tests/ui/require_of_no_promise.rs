@@ -1,0 +1,10 @@
+use lockutils::synchronized;
+
+#[synchronized("name", distributed, require = Fast)]
+fn f() -> Result<(), lockutils::Error> {
+    Ok(())
+}
+
+fn main() {
+    let _ = f();
+}
