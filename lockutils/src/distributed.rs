@@ -24,6 +24,8 @@ mod backend;
 mod contender;
 mod engine;
 mod engine_lock;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod failure;
 mod grant;
 mod lease;

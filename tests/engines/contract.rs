@@ -11,15 +11,16 @@
 #[macro_use]
 mod cases;
 
-mod bench;
+pub(crate) mod bench;
 mod cancelling;
 mod census;
-mod client;
+pub(crate) mod client;
 mod closing;
 mod crowds;
 mod destroying;
-mod drive;
+pub(crate) mod drive;
 mod engines;
+mod etcd;
 mod expiry;
 mod fairness;
 mod leases;

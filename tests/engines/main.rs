@@ -2,6 +2,7 @@
 //! `tests/install` installs.
 
 mod contract;
+mod etcd;
 mod leases;
 mod peers;
 mod proxy;

@@ -166,6 +166,12 @@ fn ctl_arguments(port: u16, tls: Option<&Tls>) -> Vec<String> {
     let mut arguments = vec!["--endpoints".to_owned(), endpoint(port, tls.is_some())];
     if let Some(tls) = tls {
         arguments.extend(["--cacert".to_owned(), tls.ca()]);
+        arguments.extend([
+            "--cert".to_owned(),
+            tls.client_certificate(),
+            "--key".to_owned(),
+            tls.client_key(),
+        ]);
     }
     arguments
 }
@@ -205,6 +211,9 @@ fn arguments(
     ];
     if let Some(tls) = tls {
         arguments.extend([format!("--cert-file={}", tls.certificate()), format!("--key-file={}", tls.key())]);
+        if options.client_certificates {
+            arguments.extend(["--client-cert-auth".to_owned(), format!("--trusted-ca-file={}", tls.ca())]);
+        }
     }
     arguments.extend(options.more.iter().cloned());
     arguments

@@ -6,6 +6,7 @@
 pub struct EtcdOptions {
     pub(super) password: Option<String>,
     pub(super) tls: bool,
+    pub(super) client_certificates: bool,
     pub(super) heartbeat: u32,
     pub(super) election: u32,
     pub(super) more: Vec<String>,
@@ -13,7 +14,14 @@ pub struct EtcdOptions {
 
 impl Default for EtcdOptions {
     fn default() -> Self {
-        Self { password: None, tls: false, heartbeat: 10, election: 100, more: Vec::new() }
+        Self {
+            password: None,
+            tls: false,
+            client_certificates: false,
+            heartbeat: 10,
+            election: 100,
+            more: Vec::new(),
+        }
     }
 }
 
@@ -34,6 +42,13 @@ impl EtcdOptions {
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
+        self
+    }
+
+    /// The same, and it wants to see a certificate of each client: the one that its [`Tls`](super::Tls) has.
+    #[must_use]
+    pub fn client_certificates(mut self) -> Self {
+        (self.tls, self.client_certificates) = (true, true);
         self
     }
 
