@@ -55,6 +55,8 @@ fn open(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     let url = &settings.url;
     match url.scheme() {
         "memory" => memory::open(settings),
+        #[cfg(feature = "zookeeper")]
+        "zookeeper" => super::zookeeper::open(settings),
         scheme => match ENGINES.iter().find(|(known, _)| *known == scheme) {
             Some((_, feature)) => Err(wrong(format!(
                 "this build has no engine for `{scheme}:`; add the feature `{feature}` of the crate lockutils"
