@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::wait::{BOUND, eventually, state};
+use crate::wait::{BOUND, eventually, state, threads_are};
 
 /// A process that takes a lock on behalf of a test. It is told so by lines on its standard input, answers by
 /// lines on its standard output, and lets go and ends when its standard input is closed:
@@ -111,6 +111,17 @@ impl Child {
         assert_eq!(said, line, "from {}", self.what);
     }
 
+    /// Tells it a line, and returns what it answers.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended, or says nothing within [`BOUND`].
+    #[track_caller]
+    pub fn ask(&mut self, line: &str) -> String {
+        self.say(line);
+        self.line()
+    }
+
     /// Has it take the lock if that is free.
     ///
     /// # Panics
@@ -118,8 +129,7 @@ impl Child {
     /// When it fails.
     #[track_caller]
     pub fn try_take(&mut self) -> bool {
-        self.say("try");
-        match &*self.line() {
+        match &*self.ask("try") {
             "held" => true,
             "busy" => false,
             other => panic!("{} says {other:?}", self.what),
@@ -191,12 +201,7 @@ impl Child {
     #[track_caller]
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
-        eventually("the process stops", || self.threads_are('T'));
-    }
-
-    fn threads_are(&self, what: char) -> bool {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
-        tasks.is_ok_and(|tasks| tasks.flatten().all(|task| state(task.path()) == Some(what)))
+        eventually("the process stops", || threads_are(self.pid(), 'T'));
     }
 
     /// Whether it has several threads, and all of them sleep: those who wait for it and for a file do.

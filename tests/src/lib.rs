@@ -8,6 +8,7 @@ mod mounts;
 mod peer;
 mod place;
 mod program;
+pub mod server;
 mod terminal;
 mod wait;
 

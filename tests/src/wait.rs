@@ -33,6 +33,12 @@ pub fn state(task: impl AsRef<Path>) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// Whether all threads of a process are in this state, as [`state`] tells it.
+pub(crate) fn threads_are(process: Pid, what: char) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
+    tasks.is_ok_and(|tasks| tasks.flatten().all(|task| state(task.path()) == Some(what)))
+}
+
 /// Waits until a thread of this process sleeps, which is how one waits for a lock.
 ///
 /// # Panics

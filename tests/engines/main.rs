@@ -1,0 +1,5 @@
+//! Locks of a cluster, on real servers: `tests/install` installs them.
+
+mod peers;
+mod proxy;
+mod servers;

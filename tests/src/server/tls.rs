@@ -1,0 +1,70 @@
+//! Certificates that are made for one server.
+
+use super::directory::Directory;
+use super::tool::run;
+
+const KEY: &str = "ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+
+/// An authority of a test's own, and what it has signed: a certificate of `localhost` and `127.0.0.1` for the server, and one
+/// for a client. All of them are PEM files.
+pub struct Tls {
+    directory: Directory,
+}
+
+impl Tls {
+    /// Makes them.
+    ///
+    /// # Panics
+    ///
+    /// When openssl(1) does not.
+    #[track_caller]
+    pub(super) fn new() -> Self {
+        let tls = Self { directory: Directory::new("tls") };
+        tls.make("ca", "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign");
+        tls.make_signed("server", "-addext subjectAltName=DNS:localhost,IP:127.0.0.1");
+        tls.make_signed("client", "-addext extendedKeyUsage=clientAuth,serverAuth");
+        tls
+    }
+
+    /// The certificate of the authority.
+    pub fn ca(&self) -> String {
+        self.directory.file("ca.pem")
+    }
+
+    /// The certificate of the server.
+    pub fn certificate(&self) -> String {
+        self.directory.file("server.pem")
+    }
+
+    /// The key of the server.
+    pub fn key(&self) -> String {
+        self.directory.file("server.key")
+    }
+
+    /// The certificate of a client.
+    pub fn client_certificate(&self) -> String {
+        self.directory.file("client.pem")
+    }
+
+    /// The key of a client.
+    pub fn client_key(&self) -> String {
+        self.directory.file("client.key")
+    }
+
+    #[track_caller]
+    fn make_signed(&self, name: &str, more: &str) {
+        let authority = format!("-CA {} -CAkey {}", self.ca(), self.directory.file("ca.key"));
+        self.make(name, &format!("-addext basicConstraints=critical,CA:FALSE {authority} {more}"));
+    }
+
+    #[track_caller]
+    fn make(&self, name: &str, more: &str) {
+        let (key, certificate) =
+            (self.directory.file(&format!("{name}.key")), self.directory.file(&format!("{name}.pem")));
+        let options = format!("req -x509 -days 2 -newkey {KEY} -keyout {key} -out {certificate} {more}");
+        let mut options: Vec<_> = options.split(' ').collect();
+        let subject = format!("/CN={name} of lockutils-tests");
+        options.extend(["-subj", &subject]);
+        run("openssl", &options).unwrap_or_else(|error| panic!("{error}"));
+    }
+}

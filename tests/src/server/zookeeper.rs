@@ -1,0 +1,183 @@
+//! ZooKeeper.
+
+use std::fs;
+use std::ops::Deref;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use super::ask::{ask, ask_for};
+use super::directory::Directory;
+use super::running::{Plan, Server};
+use super::zookeeper_look::{Look, Znode};
+use super::zookeeper_options::ZooKeeperOptions;
+
+const JAR: &str = "/usr/share/java/zookeeper.jar";
+
+/// A ZooKeeper server.
+pub struct ZooKeeper {
+    server: Server,
+    look: Look,
+}
+
+impl ZooKeeper {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::start_with(ZooKeeperOptions::new())
+    }
+
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[track_caller]
+    pub fn start_with(options: ZooKeeperOptions) -> Self {
+        let server = Server::start(move |port| plan(port, &options, &[]));
+        Self { look: Look::at(server.port()), server }
+    }
+
+    /// One that the tests of a program share.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<ZooKeeper> = LazyLock::new(ZooKeeper::start);
+        &SHARED
+    }
+
+    /// Starts a member of an ensemble, which is ready only when there are more. `servers` are the lines that name all members;
+    /// this one has the number `id`.
+    #[track_caller]
+    pub(super) fn launch(port: u16, options: &ZooKeeperOptions, id: usize, servers: &[String]) -> Self {
+        let plan = plan(port, options, servers);
+        fs::create_dir_all(plan.directory.path().join("data")).expect("a directory can be made");
+        fs::write(plan.directory.file("data/myid"), id.to_string()).expect("a file can be written");
+        Self { server: Server::launch(plan), look: Look::at(port) }
+    }
+
+    /// Where it is: `zookeeper://127.0.0.1:P`.
+    pub fn url(&self) -> String {
+        format!("zookeeper://{}", self.hosts())
+    }
+
+    /// Where it is, as its clients want it: `127.0.0.1:P`.
+    pub fn hosts(&self) -> String {
+        format!("127.0.0.1:{}", self.port())
+    }
+
+    /// What it answers to four letters, as `dump` or `wchs`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer.
+    #[track_caller]
+    pub fn four_letters(&self, word: &str) -> String {
+        self.try_four_letters(word).unwrap_or_else(|| panic!("no answer to {word}: {}", self.log()))
+    }
+
+    /// The same; `None` if it does not answer.
+    pub fn try_four_letters(&self, word: &str) -> Option<String> {
+        ask_for(self.port(), word, Duration::from_secs(5))
+    }
+
+    /// The names of the children of a znode, sorted; `None` if there is no such znode.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    #[track_caller]
+    pub fn ls(&self, path: &str) -> Option<Vec<String>> {
+        self.look.ls(path)
+    }
+
+    /// What is in a znode; `None` if there is no such znode.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Option<Znode> {
+        self.look.get(path)
+    }
+
+    /// Makes a znode that stays, and those above it.
+    ///
+    /// # Panics
+    ///
+    /// When there is one, or the server does not answer.
+    #[track_caller]
+    pub fn create(&self, path: &str, data: &str) {
+        self.look.create(path, data);
+    }
+
+    /// Deletes a znode and all below it; says whether there was one.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    #[track_caller]
+    pub fn delete(&self, path: &str) -> bool {
+        self.look.delete(path)
+    }
+}
+
+impl Deref for ZooKeeper {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+fn plan(port: u16, options: &ZooKeeperOptions, servers: &[String]) -> Plan {
+    let directory = Directory::new("zookeeper");
+    let file = directory.file("zoo.cfg");
+    fs::write(&file, configuration(port, &directory, options, servers)).expect("a file can be written");
+    Plan {
+        what: "ZooKeeper",
+        port,
+        directory,
+        program: "java",
+        arguments: arguments(file, options, servers),
+        is_ready: Box::new(move || ask(port, "srvr").is_some_and(|answer| answer.contains("Mode:"))),
+    }
+}
+
+fn configuration(port: u16, directory: &Directory, options: &ZooKeeperOptions, servers: &[String]) -> String {
+    let mut lines = vec![
+        format!("dataDir={}", directory.file("data")),
+        format!("tickTime={}", options.tick),
+        // 8080 otherwise.
+        "admin.enableServer=false".to_owned(),
+        "4lw.commands.whitelist=*".to_owned(),
+        "maxClientCnxns=0".to_owned(),
+    ];
+    if servers.is_empty() {
+        lines.push(format!("clientPort={port}\nclientPortAddress=127.0.0.1"));
+    } else {
+        lines.push("initLimit=25\nsyncLimit=10\nstandaloneEnabled=false\nreconfigEnabled=false".to_owned());
+    }
+    lines.extend(servers.iter().cloned());
+    lines.extend(options.lines.iter().cloned());
+    lines.join("\n") + "\n"
+}
+
+fn arguments(file: String, options: &ZooKeeperOptions, servers: &[String]) -> Vec<String> {
+    // A small machine that starts quickly, and files that are not made large beforehand.
+    let machine = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx64m -Dzookeeper.preAllocSize=64";
+    let mut arguments: Vec<_> = machine.split(' ').map(str::to_owned).collect();
+    if !options.forces_sync {
+        arguments.push("-Dzookeeper.forceSync=no".to_owned());
+    }
+    arguments.extend(options.properties.iter().cloned());
+    let class = if servers.is_empty() { "ZooKeeperServerMain" } else { "quorum.QuorumPeerMain" };
+    arguments.extend([
+        "-cp".to_owned(),
+        JAR.to_owned(),
+        format!("org.apache.zookeeper.server.{class}"),
+        file,
+    ]);
+    arguments
+}
