@@ -1,5 +1,6 @@
-//! Locks of a cluster, on real servers: `tests/install` installs them.
+//! Suites of the engines that keep locks for all hosts, on real servers: `tests/install` installs them.
 
+mod contract;
 mod peers;
 mod proxy;
 mod servers;

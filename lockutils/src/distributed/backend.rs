@@ -15,13 +15,14 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 ///
 /// # What it must promise
 ///
-/// 1. **Exclusion.** While a [`Lease`](super::Lease) of a grant is not lost, the engine grants the lock to nobody that this
+/// 1. **Exclusion.** While a grant is not released and its [`Lease`](super::Lease) is not lost, the engine grants the lock to nobody that this
 ///    grant excludes: a writer excludes everybody, readers exclude writers and permits, so many permits as there are exclude one
 ///    more. Where the engine can break that by itself (a failover that forgets), it must not [promise](Self::promises)
 ///    otherwise.
-/// 2. **No loss in silence.** The lease of a grant is lost before the engine may grant the lock to another.
-/// 3. **Tokens grow.** Each grant to a writer has a larger token than all grants of this lock before it, and none is 0.
-///    Those who share a lock may share a token.
+/// 2. **No loss in silence.** The lease of a grant is lost before the engine may grant the lock to another. What others take
+///    away by hand (they destroy the lock, remove its entry, end the session) is lost at the next sign of life at the latest.
+/// 3. **Tokens grow.** Each grant has a larger token than all grants of this lock before it that it could not share the lock
+///    with, and none is 0. Those who can share a lock may share a token.
 /// 4. **Nothing is left behind.** An [`enter`](Self::enter) that fails, says [`Busy`](Entered::Busy), or is dropped at any
 ///    moment leaves no place in the queue, and neither does a [queued](Entered::Queued) wait that fails or is dropped. What
 ///    cannot be done at once goes on in the background, and ends with the session at the latest.
@@ -60,7 +61,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// - [`Failure::Unsupported`], [`Failure::Foreign`], [`Failure::Denied`], [`Failure::Unreachable`].
     fn enter(&self, request: Request) -> Answer<Entered>;
 
-    /// Lets the lock go. It begins with the call, and goes on when the answer is dropped.
+    /// Lets the lock go. It begins with the call, and goes on when the answer is dropped. A grant that was released before is
+    /// let go already: to do it again does nothing, and is no failure. What was released is not lost by that: nobody is told.
     ///
     /// # Errors
     ///
@@ -68,24 +70,26 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// failure the lock may be held until its lease ends; the engine goes on to try.
     fn release(&self, grant: Arc<Grant>, caller: Caller) -> Answer<()>;
 
-    /// Asks the engine whether the lock is still held by this grant.
+    /// Asks the engine whether the lock is still held by this grant, which it is not when it was released.
     ///
     /// # Errors
     ///
     /// [`Failure::Lost`] when it is not; the lease knows it by then.
     fn verify(&self, grant: Arc<Grant>, caller: Caller) -> Answer<()>;
 
-    /// Lets a lock that [expires](Request::expires) last for this long from now on. It never touches what is somebody else's.
+    /// Lets a lock that [expires](Request::expires) last for this long from now on, whether that is later or earlier than before.
+    /// It never touches what is somebody else's.
     ///
     /// # Errors
     ///
     /// [`Failure::Lost`] when it has expired; [`Failure::Unsupported`] for a lock whose lease is kept alive.
     fn extend(&self, grant: Arc<Grant>, length: Duration, caller: Caller) -> Answer<()>;
 
-    /// Those who hold the lock of this request and those who wait for it, in the order in which they have their turn.
+    /// Those who hold the lock of this request and those who wait for it, in the order in which they have their turn. A lock is
+    /// its name: readers and holders of permits are shown to those who ask for a writer's lock, too.
     fn contenders(&self, request: Request) -> Answer<Vec<Contender>>;
 
-    /// Removes all that the engine has of this lock. Those who hold it lose it ([`Loss::Destroyed`](super::Loss::Destroyed)
+    /// Removes all that the engine has of this lock, which is its name as above. Those who hold it lose it ([`Loss::Destroyed`](super::Loss::Destroyed)
     /// where that can be told from a removal), and those who wait for it queue anew.
     fn destroy(&self, request: Request) -> Answer<()>;
 
@@ -93,6 +97,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// ensemble.
     fn cluster(&self, caller: Caller) -> Answer<String>;
 
-    /// Ends the session: all that it holds is let go, in the background. No other call follows.
+    /// Ends the session: all that it holds is let go, in the background, but what is not [ephemeral](Request::ephemeral). The
+    /// leases of its grants are lost by then ([`Loss::Closed`](super::Loss::Closed)), and its waits end with that. No other call
+    /// follows; a grant that is dropped afterwards touches nothing.
     fn close(&self);
 }

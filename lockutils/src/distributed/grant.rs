@@ -40,7 +40,7 @@ impl Grant {
         Self { token, lease, place: Box::new(place) }
     }
 
-    /// The fencing token: larger than those of all holders before.
+    /// The fencing token: larger than those of all holders before who could not share the lock with this one.
     pub fn token(&self) -> u64 {
         self.token
     }

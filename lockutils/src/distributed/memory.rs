@@ -14,7 +14,8 @@ use self::place::Place;
 use self::space::{Asked, Space};
 use super::open::{REQUEST_TIMEOUT, Settings, wrong};
 use super::{
-    Answer, Backend, Caller, Contender, Entered, Failure, Grant, Lease, Moment, Promise, Promises, Request,
+    Answer, Backend, Caller, Contender, Entered, Failure, Grant, Lease, Loss, Moment, Promise, Promises,
+    Request,
 };
 use crate::error::Error;
 
@@ -60,6 +61,9 @@ impl Backend for Memory {
     }
 
     fn verify(&self, grant: Arc<Grant>, _: Caller) -> Answer<()> {
+        if !grant.place::<Place>().is_some_and(Place::holds) {
+            grant.lease().lose(Loss::Removed);
+        }
         done(check(&grant))
     }
 

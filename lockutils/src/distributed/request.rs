@@ -20,9 +20,11 @@ pub enum Caller {
     /// A task: its thread must not be blocked.
     #[default]
     Task,
-    /// A thread that waits for the answer and does nothing else, until this moment at most. The engine may do the work on it.
+    /// A thread that waits for the answer and does nothing else, until this moment at most. The engine may do the work on it:
+    /// a poll may block the thread until then.
     Thread {
-        /// Until when the thread waits; `None`: as long as it takes.
+        /// Until when the thread waits; `None`: as long as it takes. Afterwards a poll does not block: it says what has come of
+        /// the request, or that it is pending.
         until: Option<Instant>,
     },
 }
@@ -48,11 +50,11 @@ pub struct Request {
     pub waits: bool,
     /// Who asks, for others to see.
     pub identifier: Arc<str>,
-    /// The lock is lost after this time, unless it is [extended](super::Backend::extend); nobody keeps it alive. `None`: its
-    /// lease is kept alive as long as the process lives.
+    /// The lock is lost so long after it was granted, unless it is [extended](super::Backend::extend); nobody keeps it alive.
+    /// `None`: its lease is kept alive as long as the process lives.
     pub expires: Option<Duration>,
-    /// Whether the engine frees the lock when its holder is gone. What is not, stays held until somebody releases it or
-    /// removes it by hand.
+    /// Whether the engine frees the lock when its holder is gone. What is not ephemeral stays held until its holder releases it or
+    /// somebody [destroys](super::Backend::destroy) it. A wait is ephemeral all the same.
     pub ephemeral: bool,
     /// Other kinds of contenders that this one waits for: patterns of node names, for ZooKeeper.
     pub patterns: Arc<[Box<str>]>,

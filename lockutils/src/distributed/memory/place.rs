@@ -19,14 +19,13 @@ impl Place {
         self.space.leave(&self.name, self.id);
     }
 
-    /// The lock has been granted to it. It goes when its lease does.
+    /// Whether it still holds the lock.
+    pub(super) fn holds(&self) -> bool {
+        self.space.holds(&self.name, self.id)
+    }
+
+    /// The lock has been granted to it.
     pub(super) fn granted(self, token: u64, lease: Arc<Lease>) -> Grant {
-        let (space, name, id) = (Arc::downgrade(&self.space), Arc::clone(&self.name), self.id);
-        lease.on_loss(move |_| {
-            if let Some(space) = space.upgrade() {
-                space.leave(&name, id);
-            }
-        });
         Grant::new(token, lease, self)
     }
 }

@@ -13,7 +13,8 @@ pub(super) struct Queue(Vec<Entry>);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: u64,
-    pub(super) session: u64,
+    /// `None`: it stays although its session has ended.
+    pub(super) session: Option<u64>,
     pub(super) request: Request,
     /// 0: it waits.
     pub(super) token: u64,
@@ -76,6 +77,14 @@ impl Queue {
         self.0.extract_if(.., which).collect()
     }
 
+    pub(super) fn of(&mut self, session: u64) -> impl Iterator<Item = &mut Entry> {
+        self.0.iter_mut().filter(move |entry| entry.session == Some(session))
+    }
+
+    pub(super) fn holds(&self, id: u64) -> bool {
+        self.0.iter().any(|entry| entry.id == id && entry.token != 0)
+    }
+
     pub(super) fn contenders(&self) -> Vec<Contender> {
         self.0.iter().map(Entry::contender).collect()
     }
@@ -86,6 +95,18 @@ impl Entry {
     pub(super) fn lost(&self, why: Loss) -> Option<Waker> {
         self.lease.lose(why);
         self.slot.upgrade().filter(|_| self.token == 0)?.give(Err(Failure::Lost(why)))
+    }
+
+    /// Whether it is to hold the lock also when its session has ended.
+    pub(super) fn stays(&self) -> bool {
+        self.token != 0 && !self.request.ephemeral && self.request.expires.is_none()
+    }
+
+    /// It holds the lock on, and its holder can do nothing about it any more: under this number it does not know it.
+    pub(super) fn disown(&mut self, id: u64) {
+        self.lease.lose(Loss::Closed);
+        self.id = id;
+        self.session = None;
     }
 
     fn contender(&self) -> Contender {

@@ -58,14 +58,36 @@ impl Space {
             expires: request.expires.is_some(),
         };
         let (slot, token) = (Arc::new(Slot::default()), if free { id } else { 0 });
-        let entry =
-            Entry { id, session, request, token, lease: Arc::clone(&lease), slot: Arc::downgrade(&slot) };
+        let entry = Entry {
+            id,
+            session: Some(session),
+            request,
+            token,
+            lease: Arc::clone(&lease),
+            slot: Arc::downgrade(&slot),
+        };
         queues.entry(Arc::clone(&place.name)).or_default().push(entry);
         drop(queues);
         if free {
+            self.frees_at_its_end(&lease, &place.name, id);
             return Ok(Entered::Held(place.granted(token, lease)));
         }
         Ok(Entered::Queued(Box::pin(Waiting { slot, place: Some(place) })))
+    }
+
+    /// Whether this entry holds the lock.
+    pub(super) fn holds(&self, name: &str, id: u64) -> bool {
+        self.queues.lock().get(name).is_some_and(|queue| queue.holds(id))
+    }
+
+    /// A lock whose time is over is free, whether or not somebody looks at it.
+    fn frees_at_its_end(self: &Arc<Self>, lease: &Arc<Lease>, name: &Arc<str>, id: u64) {
+        let (space, name) = (Arc::downgrade(self), Arc::clone(name));
+        lease.on_loss(move |_| {
+            if let Some(space) = space.upgrade() {
+                space.leave(&name, id);
+            }
+        });
     }
 
     /// For entries and for tokens: each larger than all before.
@@ -74,33 +96,34 @@ impl Space {
     }
 
     /// Takes one out, and lets those in whose turn that makes it.
-    pub(super) fn leave(&self, name: &str, id: u64) {
+    pub(super) fn leave(self: &Arc<Self>, name: &str, id: u64) {
         self.take(name, None, |queue| queue.remove(id).into_iter().collect());
     }
 
     /// Takes some out. They have lost it, if a reason is given.
-    fn take(&self, name: &str, why: Option<Loss>, out: impl FnOnce(&mut Queue) -> Vec<Entry>) {
+    fn take(self: &Arc<Self>, name: &str, why: Option<Loss>, out: impl FnOnce(&mut Queue) -> Vec<Entry>) {
         let mut queues = self.queues.lock();
         let Some(queue) = queues.get_mut(name) else { return };
         let gone = out(queue);
-        let mut woken = self.let_in(queue);
+        // They know it before somebody else has it.
+        let mut woken: Vec<_> =
+            why.map_or_else(Vec::new, |why| gone.iter().filter_map(|entry| entry.lost(why)).collect());
+        woken.extend(self.let_in(queue));
         if queue.is_empty() {
             queues.remove(name);
         }
         drop(queues);
-        if let Some(why) = why {
-            woken.extend(gone.iter().filter_map(|entry| entry.lost(why)));
-        }
         woken.into_iter().for_each(Waker::wake);
     }
 
-    fn let_in(&self, queue: &mut Queue) -> Vec<Waker> {
+    fn let_in(self: &Arc<Self>, queue: &mut Queue) -> Vec<Waker> {
         let mut woken = Vec::new();
         while let Some(next) = queue.next() {
             next.token = self.number();
             if let Some(length) = next.request.expires {
                 next.lease = Lease::begin(Moment::now(), length);
             }
+            self.frees_at_its_end(&next.lease, &next.request.name, next.id);
             // One that has just been given up leaves by itself.
             let slot = next.slot.upgrade();
             woken.extend(slot.and_then(|slot| slot.give(Ok((next.token, Arc::clone(&next.lease))))));
@@ -113,15 +136,18 @@ impl Space {
     }
 
     /// Those who hold it lose it; those who wait go on to wait.
-    pub(super) fn destroy(&self, name: &str) {
+    pub(super) fn destroy(self: &Arc<Self>, name: &str) {
         self.take(name, Some(Loss::Destroyed), |queue| queue.take(|entry| entry.token != 0));
     }
 
-    /// All that a session has is let go.
-    pub(super) fn close(&self, session: u64) {
+    /// All that a session has is let go, but what is to stay: that is nobody's from now on.
+    pub(super) fn close(self: &Arc<Self>, session: u64) {
         let names: Vec<_> = self.queues.lock().keys().cloned().collect();
         for name in names {
-            self.take(&name, Some(Loss::Closed), |queue| queue.take(|entry| entry.session == session));
+            self.take(&name, Some(Loss::Closed), |queue| {
+                queue.of(session).filter(|entry| entry.stays()).for_each(|entry| entry.disown(self.number()));
+                queue.take(|entry| entry.session == Some(session))
+            });
         }
     }
 }
