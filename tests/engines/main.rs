@@ -4,3 +4,4 @@ mod contract;
 mod peers;
 mod proxy;
 mod servers;
+mod zookeeper;

@@ -56,6 +56,7 @@ macro_rules! tests {
 
 engines! {
     memory: super::memory::Memory::start, without [], by hand [];
+    zookeeper: super::zookeeper::ZooKeeper::start, without [], by hand [Sessions Entries];
 }
 
 /// A promise that is withdrawn must not make cases disappear, and a new one makes some run.

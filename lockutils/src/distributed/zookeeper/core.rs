@@ -1,11 +1,11 @@
 //! What all calls of one client share.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool,
     Ordering::{AcqRel, Acquire},
 };
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::runtime::runtime;
 use super::super::{Failure, Loss};
+use super::hold::Hold;
 use super::options::Options;
 use super::problem;
 use super::session::Session;
@@ -28,6 +29,8 @@ pub(super) struct Core {
     /// Whoever has it makes the next session.
     connecting: tokio::sync::Mutex<()>,
     is_closed: AtomicBool,
+    /// The leases of what stays when sessions end.
+    staying: Mutex<Vec<Weak<Hold>>>,
     /// Why there was no session, the last time.
     trouble: Mutex<Option<String>>,
 }
@@ -40,6 +43,7 @@ impl Core {
             current: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             is_closed: AtomicBool::new(false),
+            staying: Mutex::default(),
             trouble: Mutex::default(),
         })
     }
@@ -123,12 +127,27 @@ impl Core {
         Ok(self.current.lock().clone().filter(|session| session.is_alive()))
     }
 
+    /// A lease that only the end of this client ends.
+    pub(super) fn hold(&self) -> Arc<Hold> {
+        let hold = Hold::endless();
+        let mut staying = self.staying.lock();
+        staying.retain(|other| other.strong_count() > 0);
+        staying.push(Arc::downgrade(&hold));
+        drop(staying);
+        if self.is_closed() {
+            hold.lose(Loss::Closed);
+        }
+        hold
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Acquire)
     }
 
     pub(super) fn close(&self) {
         self.is_closed.swap(true, AcqRel);
+        let staying = std::mem::take(&mut *self.staying.lock());
+        staying.iter().filter_map(Weak::upgrade).for_each(|hold| hold.lose(Loss::Closed));
         if let Some(session) = self.current.lock().take() {
             session.end(Loss::Closed);
         }

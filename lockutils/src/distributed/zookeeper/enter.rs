@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zookeeper_client::{Client, Error};
 
-use super::super::{Answer, Entered, Failure, Grant, Request};
+use super::super::{Answer, Entered, Failure, Grant, Loss, Request};
 use super::core::{Core, Pause};
 use super::either::{Either, either};
 use super::permits;
@@ -41,7 +41,8 @@ impl Ask {
                 Ok(Some(begun)) => return Ok(begun),
                 // The place was deleted, or went with its session.
                 Ok(None) => {}
-                Err(Failure::Lost(_)) if !self.core.is_closed() => {}
+                Err(Failure::Lost(_)) if self.core.is_closed() => return Err(Failure::Lost(Loss::Closed)),
+                Err(Failure::Lost(_)) => {}
                 Err(failure) if failure.may_pass() => {}
                 Err(failure) => return Err(failure),
             }
@@ -84,7 +85,8 @@ impl Ask {
                 && self.rules.permit(&view.nodes).is_none();
             return Ok(!is_free);
         };
-        permits::check(permits, view.data.as_ref().map_or(b"", |(data, _)| data))?;
+        let data = view.data.as_ref().map_or(b"".as_slice(), |(data, _)| data);
+        let _said = permits::check(self, permits, data, self.rules.taken(&view, None) > 0)?;
         Ok(!self.rules.locks(&view.nodes).is_empty() || self.rules.taken(&view, None) >= permits as usize)
     }
 
@@ -99,9 +101,8 @@ impl Ask {
                     pause = Pause::new();
                     continue;
                 }
-                Err(Failure::Lost(_)) if !self.core.is_closed() => {
-                    waits.place.take_if(|place| !place.node.stays());
-                }
+                Err(Failure::Lost(_)) if self.core.is_closed() => return Err(Failure::Lost(Loss::Closed)),
+                Err(Failure::Lost(_)) => waits.place = None,
                 Err(failure) if failure.may_pass() => {}
                 Err(failure) => return Err(failure),
             }

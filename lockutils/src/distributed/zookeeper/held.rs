@@ -29,7 +29,7 @@ impl Held {
         token: u64,
         expires: Option<Duration>,
     ) -> Grant {
-        let hold = if node.stays() { Hold::endless() } else { session.hold(expires) };
+        let hold = if node.stays() { core.hold() } else { session.hold(expires) };
         let lease = Arc::clone(&hold.lease);
         let lost = Arc::downgrade(node);
         lease.on_loss(move |_| {
@@ -43,16 +43,18 @@ impl Held {
 
     /// Lets it go.
     pub(super) async fn release(&self, core: &Core) -> Result<(), Failure> {
-        self.hold.release();
-        if !self.node.leave() {
-            return self.check();
-        }
         if let Err(lost) = self.check() {
-            self.node.delete_later();
+            self.node.abandon();
             return Err(lost);
         }
+        if !self.node.leave() {
+            return Ok(());
+        }
         match core.in_time(self.node.delete()).await {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                self.hold.release();
+                Ok(())
+            }
             Ok(false) => Err(self.lose(Loss::Removed)),
             Err(Failure::Lost(loss)) => Err(self.lose(loss)),
             Err(failure) => {
@@ -65,6 +67,9 @@ impl Held {
     /// Asks whether the node is there.
     pub(super) async fn verify(&self, core: &Core) -> Result<(), Failure> {
         self.check()?;
+        if self.node.is_left() {
+            return Err(self.lose(Loss::Removed));
+        }
         match core.in_time(self.is_there()).await {
             Ok(true) => self.check(),
             Ok(false) => Err(self.lose(Loss::Removed)),

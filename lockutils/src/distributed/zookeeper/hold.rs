@@ -33,15 +33,20 @@ impl Hold {
         Arc::new(Self { lease, expiry: Mutex::new(expiry), is_released: AtomicBool::new(false) })
     }
 
-    /// The session is known since `proven`. `false`: it came too late.
-    pub(super) fn renew(&self, proven: Moment, timeout: Duration) -> bool {
+    /// The session is known since `proven`.
+    pub(super) fn renew(&self, proven: Moment, timeout: Duration) {
         // Locked until it is done: an extension must not be undone by what was decided before.
         let expiry = self.expiry.lock();
+        if self.is_released.load(Relaxed) {
+            return;
+        }
         match *expiry {
-            None => self.lease.renew(proven, timeout),
+            None => {
+                self.lease.renew(proven, timeout);
+            }
             expiry => {
                 let (from, length) = earlier(expiry, (proven, timeout));
-                self.lease.reset(from, length)
+                self.lease.reset(from, length);
             }
         }
     }
@@ -55,9 +60,11 @@ impl Hold {
         *self.expiry.lock() = Some((Moment::now(), length));
     }
 
-    /// Nobody holds it any more: so nobody loses it.
+    /// Nobody holds it any more: so nobody loses it, neither by others nor by time.
     pub(super) fn release(&self) {
+        let _expiry = self.expiry.lock();
         self.is_released.store(true, Relaxed);
+        self.lease.reset(Moment::now(), Duration::MAX);
     }
 
     pub(super) fn lose(&self, why: Loss) {
@@ -87,7 +94,7 @@ mod tests {
         let now = Moment::now();
         let hold = Hold::begin(now, MINUTE, None);
         assert!(lasts(&hold) < MINUTE && lasts(&hold) > MINUTE / 2);
-        assert!(hold.renew(now.after(MINUTE), MINUTE));
+        hold.renew(now.after(MINUTE), MINUTE);
         assert!(lasts(&hold) > MINUTE);
     }
 
@@ -95,18 +102,20 @@ mod tests {
     fn it_ends_when_the_first_of_two_does() {
         let hold = Hold::begin(Moment::now(), MINUTE, Some(MINUTE * 3));
         assert!(hold.expires() && lasts(&hold) < MINUTE);
-        assert!(hold.renew(Moment::now().after(MINUTE * 5), MINUTE));
+        hold.renew(Moment::now().after(MINUTE * 5), MINUTE);
         assert!(lasts(&hold) > MINUTE * 2 && lasts(&hold) < MINUTE * 3, "its own time is the shorter one");
         hold.extend(MINUTE * 2);
-        assert!(hold.renew(Moment::now().after(MINUTE * 5), MINUTE));
+        hold.renew(Moment::now().after(MINUTE * 5), MINUTE);
         assert!(lasts(&hold) < MINUTE * 2, "it may be made shorter");
     }
 
     #[test]
     fn what_was_released_is_not_lost() {
-        let hold = Hold::endless();
-        hold.release();
-        hold.lose(Loss::Removed);
-        assert!(!hold.lease.is_lost());
+        for hold in [Hold::endless(), Hold::begin(Moment::now(), MINUTE, None)] {
+            hold.release();
+            hold.renew(Moment::now(), Duration::ZERO);
+            hold.lose(Loss::Removed);
+            assert_eq!((hold.lease.loss(), hold.lease.remaining()), (None, None));
+        }
     }
 }

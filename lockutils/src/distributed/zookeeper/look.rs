@@ -30,10 +30,8 @@ enum Kind {
 
 /// Those of a lock, in the order in which they have their turn.
 pub(super) async fn contenders(core: Arc<Core>, request: Request) -> Result<Vec<Contender>, Failure> {
-    let share = request.share;
     // All of them, whatever is asked for.
     let ask = Ask::new(&core, Request { share: Share::Write, ..request })?;
-    let _ = share;
     core.in_time(async {
         let client = core.session().await?.client()?;
         let view = fresh(&client, &ask).await.map_err(problem::failure)?;
@@ -131,15 +129,13 @@ pub(super) async fn destroy(core: Arc<Core>, request: Request) -> Result<(), Fai
         loop {
             let client = core.session().await?.client()?;
             match remove(&client, &ask).await {
-                Err(error) if error == Error::NotEmpty || problem::passes(&error) => {}
-                Err(error) => return Err(problem::failure(error)),
                 Ok(None) => return Ok(()),
                 Ok(Some(other)) => {
                     return Err(Failure::Foreign(format!("the node {other:?} of somebody else")));
                 }
+                Err(error) if problem::passes(&error) => pause.wait().await,
+                Err(error) => return Err(problem::failure(error)),
             }
-            // Those who wait are queueing anew.
-            pause.wait().await;
         }
     })
     .await
@@ -148,26 +144,41 @@ pub(super) async fn destroy(core: Arc<Core>, request: Request) -> Result<(), Fai
 /// Says what else is there.
 async fn remove(client: &Client, ask: &Ask) -> Result<Option<String>, Error> {
     let view = fresh(client, ask).await?;
-    let queue = ask.paths.queue.as_deref().unwrap_or_default();
-    let is_ours = |name: &str| ask.rules.layout.read(name).is_some() || is_permit(name);
-    let (ours, others): (Vec<_>, Vec<_>) = view.nodes.iter().partition(|name| is_ours(name));
-    let mut paths: Vec<_> = view.queue.iter().map(|name| format!("{queue}/{name}")).collect();
-    paths.extend(ours.into_iter().map(|name| ask.path(name)));
-    paths.extend(ask.paths.queue.clone());
-    if others.is_empty() {
-        paths.push(ask.paths.directory.clone());
-    } else if view.data.is_some() {
-        client.set_data(&ask.paths.directory, b"", None).await?;
-    }
-    // All at once: who queues anew in between comes too late for none of them.
+    let (directory, queue) = (&ask.paths.directory, ask.paths.queue.as_deref());
+    let is_ours = |name: &&String| ask.rules.layout.read(name).is_some() || is_permit(name);
+    let mut paths: Vec<_> =
+        last_first(ask, view.queue.iter()).map(|name| [queue.unwrap_or_default(), name]).collect();
+    paths.extend(last_first(ask, view.nodes.iter().filter(is_ours)).map(|name| [directory, name]));
+    let mut paths: Vec<_> = paths.into_iter().map(|path| path.join("/")).collect();
+    paths.extend(queue.map(str::to_owned));
+    paths.push(directory.clone());
+    let forgotten =
+        view.data.filter(|(data, _)| !data.is_empty()).map(|_| client.set_data(directory, b"", None));
+    // All in one trip.
     let answers: Vec<_> = paths.iter().map(|path| client.delete(path, None)).collect();
-    let mut result = Ok(());
-    for answer in answers {
-        if let Err(error) = answer.await
-            && error != Error::NoNode
-        {
-            result = Err(error);
-        }
+    if let Some(forgotten) = forgotten {
+        may_be_gone(forgotten.await.map(drop))?;
     }
-    result.map(|()| others.first().map(|name| ask.path(name)))
+    for answer in answers {
+        may_be_gone(answer.await)?;
+    }
+    let other = view.nodes.iter().find(|name| !is_ours(name));
+    Ok(other.map(|name| ask.path(name)))
+}
+
+/// So nobody has its turn by that before its own place is gone: who waits is to queue anew. Permits have no number, and are the
+/// last.
+fn last_first<'a>(ask: &Ask, names: impl Iterator<Item = &'a String>) -> impl Iterator<Item = &'a str> {
+    let mut names: Vec<_> =
+        names.map(|name| (ask.rules.layout.read(name).map(|(_, at)| at), name.as_str())).collect();
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    names.into_iter().map(|(_, name)| name)
+}
+
+/// It is no error if it was deleted, or if somebody has queued anew below it.
+fn may_be_gone(answer: Result<(), Error>) -> Result<(), Error> {
+    match answer {
+        Err(Error::NoNode | Error::NotEmpty) => Ok(()),
+        answer => answer,
+    }
 }

@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::name;
 use crate::error::Error;
 
-const KEYS: [&str; 3] = [REQUEST_TIMEOUT, "layout", "acl"];
+const KEYS: [&str; 4] = [REQUEST_TIMEOUT, "layout", "acl", "permits"];
 
 const PORT: u16 = 2181;
 
@@ -21,6 +21,8 @@ pub(super) struct Options {
     /// Where the directories of locks stand: empty, or `/a/b`.
     pub(super) root: String,
     pub(super) layout: Layout,
+    /// Whether the number of permits of a semaphore stays when nobody has or wants one, as it does with kazoo.
+    pub(super) keeps_permits: bool,
     pub(super) request_timeout: Duration,
     ttl: Duration,
     /// `user:password`. Secret.
@@ -41,6 +43,7 @@ impl Options {
             root: root(url.path())?,
             layout: layout(url.value("layout"))?,
             is_private: is_private(url.value("acl"), login.is_some())?,
+            keeps_permits: one_of(url.value("permits"), "permits", ["free", "kept"])? == "kept",
             request_timeout: settings.request_timeout,
             ttl: settings.ttl,
             login,
@@ -88,25 +91,31 @@ fn root(path: &str) -> Result<String, Error> {
 }
 
 fn layout(value: Option<&str>) -> Result<Layout, Error> {
-    match value {
-        None | Some("kazoo") => Ok(Layout::Kazoo),
-        Some("curator") => Ok(Layout::Curator),
-        Some("curator-rw") => Ok(Layout::CuratorReadWrite),
-        Some(other) => Err(wrong(format!(
-            "its key `layout` is {other:?}, which is none of `kazoo`, `curator`, `curator-rw`"
-        ))),
-    }
+    Ok(match one_of(value, "layout", ["kazoo", "curator", "curator-rw"])? {
+        "curator" => Layout::Curator,
+        "curator-rw" => Layout::CuratorReadWrite,
+        _ => Layout::Kazoo,
+    })
 }
 
 fn is_private(value: Option<&str>, has_login: bool) -> Result<bool, Error> {
-    match value {
-        None | Some("open") => Ok(false),
-        Some("creator") if has_login => Ok(true),
-        Some("creator") => Err(wrong("`acl=creator` needs a user and a password before the hosts")),
-        Some(other) => {
-            Err(wrong(format!("its key `acl` is {other:?}, which is neither `open` nor `creator`")))
-        }
+    match one_of(value, "acl", ["open", "creator"])? {
+        "creator" if !has_login => Err(wrong("`acl=creator` needs a user and a password before the hosts")),
+        acl => Ok(acl == "creator"),
     }
+}
+
+/// The value of a key; the first of these if nothing is said.
+fn one_of<const N: usize>(
+    value: Option<&str>,
+    key: &str,
+    known: [&'static str; N],
+) -> Result<&'static str, Error> {
+    let Some(value) = value else { return Ok(known[0]) };
+    known.into_iter().find(|known| *known == value).ok_or_else(|| {
+        let known = known.map(|known| format!("`{known}`")).join(", ");
+        wrong(format!("its key `{key}` is {value:?}, which is none of {known}"))
+    })
 }
 
 fn login(url: &BackendUrl) -> Result<Option<String>, Error> {
@@ -137,6 +146,7 @@ mod tests {
             read("zookeeper://a?layout=curator-rw").expect("it is right").layout,
             Layout::CuratorReadWrite
         );
+        assert!(read("zookeeper://a?permits=kept").expect("it is right").keeps_permits);
         assert!(read("zookeeper://u:p@a?acl=creator").expect("it is right").is_private);
         assert!(!read("zookeeper://u:p@a").expect("it is right").is_private, "as kazoo has it");
     }
@@ -149,7 +159,8 @@ mod tests {
             ("zookeeper://a/zookeeper/x", "keeps its own"),
             ("zookeeper://a/x/../y", "cannot be called \"..\""),
             ("zookeeper://a?layout=x", "none of `kazoo`"),
-            ("zookeeper://a?acl=x", "neither `open` nor `creator`"),
+            ("zookeeper://a?acl=x", "none of `open`, `creator`"),
+            ("zookeeper://a?permits=2", "none of `free`, `kept`"),
             ("zookeeper://a?acl=creator", "needs a user"),
             ("zookeeper://u@a", "both a user and a password"),
             ("zookeeper://:hunter2@a", "both a user and a password"),

@@ -9,6 +9,7 @@ use super::core::Core;
 use super::held::Held;
 use super::name;
 use super::node::Node;
+use super::permits::agree;
 use super::problem;
 use super::rules::{Number, Rules};
 use super::session::Session;
@@ -91,22 +92,18 @@ impl Ask {
         let view = if is_first { view } else { self.view(client).await };
         let view = view.map_err(problem::failure)?;
         let place = Place { number: self.rules.number(node.name()), node, age };
-        if let Some(permits) = self.permits() {
-            super::permits::agree(client, self, permits, view.data.clone()).await?;
-        }
         let turn = self.turn(&place, session, client, &view).await?;
         Ok((place, turn))
     }
 
+    /// It goes with the session, also where the lock is to stay.
     fn place_of(&self, session: &Arc<Session>) -> Arc<Node> {
         let prefix = self.rules.layout.prefix(self.request.share);
-        // The place of one who waits for a permit goes with the session in any case; its permit may stay.
-        let (directory, stays) = match (&self.paths.queue, self.permits()) {
-            (Some(queue), Some(_)) => (queue, false),
-            _ => (&self.paths.directory, !self.request.ephemeral),
+        let directory = match (&self.paths.queue, self.permits()) {
+            (Some(queue), Some(_)) => queue,
+            _ => &self.paths.directory,
         };
-        let session = (!stays).then(|| Arc::clone(session));
-        Node::new(&self.core, session, directory, &prefix, true)
+        Node::new(&self.core, Some(Arc::clone(session)), directory, &prefix, true)
     }
 
     pub(super) async fn view(&self, client: &Client) -> Result<View, Error> {
@@ -122,7 +119,7 @@ impl Ask {
         view: &View,
     ) -> Result<Turn, Failure> {
         match self.permits() {
-            Some(permits) => self.turn_for_permit(place, permits as usize, session, client, view).await,
+            Some(permits) => self.turn_for_permit(place, permits, session, client, view).await,
             None => self.turn_for_lock(place, session, client, view).await,
         }
     }
@@ -149,13 +146,19 @@ impl Ask {
         if let Some(permit) = self.rules.permit(&view.nodes) {
             return node(self.path(permit));
         }
-        Ok(Turn::Mine(self.grant(session, &place.node, place.age)))
+        if self.request.ephemeral {
+            return Ok(Turn::Mine(self.grant(session, &place.node, place.age)));
+        }
+        // Another with the same number stands in the same place, for ours and for others.
+        let name =
+            self.rules.layout.prefix(self.request.share) + self.rules.number(place.node.name()).as_str();
+        self.move_to(&name, place, session, client).await
     }
 
     async fn turn_for_permit(
         &self,
         place: &Place,
-        permits: usize,
+        permits: u32,
         session: &Arc<Session>,
         client: &Client,
         view: &View,
@@ -164,6 +167,8 @@ impl Ask {
         if !view.queue.iter().any(|node| node == place.node.name()) {
             return Ok(Turn::Gone);
         }
+        agree(client, self, permits, view, &place.number).await?;
+        let permits = permits as usize;
         let locks = self.rules.locks(&view.nodes).into_iter().map(|name| self.path(name)).collect();
         let lock = last_older(client, locks, place.age).await?;
         if let Some(before) = self.rules.last_waiting_before(&view.queue, &place.number) {
@@ -176,34 +181,35 @@ impl Ask {
         if self.rules.permits(view) >= permits {
             return Ok(Turn::Behind(Ahead::Permits));
         }
-        self.take_permit(place, session, client).await
+        let id = place.node.name().get(..32).unwrap_or_default();
+        self.move_to(id, place, session, client).await
     }
 
-    /// Makes the node of a permit and leaves the queue, in one trip. Nobody else does while the place in the queue is the first.
-    async fn take_permit(
+    /// Makes the node as which the lock is held and leaves the place, in one trip. Nobody else does while the place is the first.
+    async fn move_to(
         &self,
+        name: &str,
         place: &Place,
         session: &Arc<Session>,
         client: &Client,
     ) -> Result<Turn, Failure> {
         let ephemeral = self.request.ephemeral.then(|| Arc::clone(session));
-        let id = place.node.name().get(..32).unwrap_or_default();
-        let permit = Node::new(&self.core, ephemeral, &self.paths.directory, id, false);
+        let node = Node::new(&self.core, ephemeral, &self.paths.directory, name, false);
         let path = place.node.path();
-        let created = permit.create(client, self.data());
+        let created = node.create(client, self.data());
         let left = client.delete(&path, None);
         let (created, left) = (created.await, left.await);
         match created {
             Ok(_) => {}
-            // It may be that the place was left and the permit not made: so all begins anew, and what was made is deleted.
+            // It may be that the place was left and the node not made: so all begins anew, and what was made is deleted.
             Err(error) if problem::passes(&error) || error == Error::NoNode => return Ok(Turn::Gone),
             Err(error) => return Err(problem::failure(error)),
         }
-        permit.settle(client, created, self.data()).await?;
+        node.settle(client, created, self.data()).await?;
         if matches!(left, Ok(()) | Err(Error::NoNode)) {
             place.node.leave();
         }
-        Ok(Turn::Mine(self.grant(session, &permit, place.age)))
+        Ok(Turn::Mine(self.grant(session, &node, place.age)))
     }
 
     /// Its token is the transaction that has made its place: that grows from place to place, and whoever excludes another comes

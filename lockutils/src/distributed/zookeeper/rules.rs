@@ -17,6 +17,12 @@ pub(super) struct Rules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Number(String);
 
+impl Number {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Rules {
     /// # Errors
     ///

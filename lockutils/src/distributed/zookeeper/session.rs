@@ -93,9 +93,10 @@ impl Session {
         hold
     }
 
-    /// The lease was told to last longer or shorter. `false`: it came too late.
-    pub(super) fn renew(&self, hold: &Hold) -> bool {
-        hold.renew(self.state.lock().proven, self.timeout)
+    /// The lease was told to last longer or shorter.
+    pub(super) fn renew(&self, hold: &Hold) {
+        let proven = self.state.lock().proven;
+        hold.renew(proven, self.timeout);
     }
 
     /// Whether a node that was just made goes with this session. Servers of other makers are known to begin another one without
@@ -117,10 +118,11 @@ impl Session {
         });
         let (holds, client) = (std::mem::take(&mut state.holds), state.client.take());
         drop(state);
-        drop(client);
         if is_first {
             holds.iter().filter_map(Weak::upgrade).for_each(|hold| hold.lose(why));
         }
+        // Only now may the server give it away.
+        drop(client);
     }
 
     /// How long it lasts if nothing more is heard of it, less a hundredth as [leases](super::super::Lease) have it.
