@@ -467,7 +467,8 @@ impl Config {
     fn check_file_url(&self) -> Result<(), Error> {
         let Some(url) = self.backend_url.as_ref().filter(|url| url.scheme() == FILE) else { return Ok(()) };
         url.expect_keys(&[])?;
-        if !url.hosts().is_empty() || url.path().is_empty() {
+        let is_absolute = url.as_written().get(FILE.len()..).is_some_and(|rest| rest.starts_with(":///"));
+        if !is_absolute || url.path().is_empty() {
             return Err(wrong(format!(
                 "backend_url `{url}` cannot be used: write an absolute path behind three slashes, such as file:///run/nova"
             )));

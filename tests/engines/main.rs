@@ -1,7 +1,10 @@
-//! Suites of the engines that keep locks for all hosts, on real servers: `tests/install` installs them.
+//! The engines that keep locks for all hosts: one suite for all of them, and the servers that they need, which
+//! `tests/install` installs.
 
 mod contract;
+mod leases;
 mod peers;
 mod proxy;
 mod servers;
+mod urls;
 mod zookeeper;

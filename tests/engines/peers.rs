@@ -42,8 +42,7 @@ fn redis_py_takes_turns() {
     let peer = EnginePeer::redis_py(&redis.url(), "job").sleep(Duration::from_millis(10));
     take_turns(&peer, &peer);
     assert_eq!(redis.cli(&["EXISTS", "job"]), "0");
-    let mortal = peer.clone().lease(Duration::from_millis(700));
-    dies(&mortal, &mortal);
+    dies(&peer.clone().lease(Duration::from_millis(700)), &peer);
 }
 
 #[test]
@@ -64,19 +63,19 @@ fn redis_py_extends_what_is_its_own() {
 #[test]
 fn kazoo_takes_turns() {
     let zookeeper = ZooKeeper::start();
-    let [lock, write] = [EnginePeer::kazoo_lock, EnginePeer::kazoo_write_lock]
-        .map(|kind| kind(&zookeeper.hosts(), "/job").lease(Duration::from_secs(1)));
+    let [lock, write] =
+        [EnginePeer::kazoo_lock, EnginePeer::kazoo_write_lock].map(|kind| kind(&zookeeper.hosts(), "/job"));
     take_turns(&lock, &lock);
     take_turns(&lock, &write);
     take_turns(&write, &lock);
-    dies(&lock, &write);
+    dies(&lock.lease(Duration::from_secs(1)), &write);
     assert_eq!(zookeeper.ls("/job"), Some(Vec::new()));
 }
 
 #[test]
 fn kazoo_lists_contenders_in_order() {
     let zookeeper = ZooKeeper::start();
-    let lock = EnginePeer::kazoo_lock(&zookeeper.hosts(), "/job").lease(Duration::from_secs(4));
+    let lock = EnginePeer::kazoo_lock(&zookeeper.hosts(), "/job");
     let mut first = lock.clone().identifier("first").holder();
     let mut second = lock.identifier("second").spawn();
     second.say("wait");
@@ -156,8 +155,7 @@ fn etcdctl_takes_turns() {
     let peer = EnginePeer::etcdctl_lock(&etcd, "job");
     take_turns(&peer, &peer);
     assert!(etcd.keys("job/").is_empty());
-    let mortal = peer.lease(Duration::from_secs(1));
-    dies(&mortal, &mortal);
+    dies(&peer.clone().lease(Duration::from_secs(1)), &peer);
 }
 
 #[test]

@@ -2,14 +2,17 @@
 
 mod assertions;
 mod configuration;
+#[path = "../conformance/mod.rs"]
 mod conformance;
 mod deadlocks;
+mod distributed;
 mod errors;
 mod fasteners;
 mod faults;
 mod fencing;
 mod filelock;
 mod files;
+mod matrix;
 mod mixed_fleet;
 mod names;
 mod oslo;

@@ -105,7 +105,7 @@ class Etcdctl:
     """`etcdctl lock`, a process for each turn, which dies with this one."""
 
     # How long to look whether the lock is busy, when nothing tells.
-    PATIENCE = 5
+    PATIENCE = 15
 
     def __init__(self, arguments, name, ttl=10):
         self.ctl = ["etcdctl", *arguments]

@@ -19,6 +19,8 @@ mod redis_options;
 mod redis_replicated;
 mod running;
 mod spawn;
+#[cfg(test)]
+mod taken_port;
 mod tls;
 mod tool;
 mod zookeeper;

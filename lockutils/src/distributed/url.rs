@@ -64,7 +64,10 @@ impl BackendUrl {
             None => (None, authority),
         };
         let (user, password) = login.map_or(Ok((None, None)), self::login)?;
-        let hosts = hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned).collect();
+        if !authority.contains('@') && scheme != "file" && whole.contains('@') {
+            return Err(wrong("it has a `@`, but not before its hosts; write `%2F` for `/` in a password"));
+        }
+        let hosts = hosts.split(',').filter(|host| !host.is_empty()).map(host).collect::<Result<_, _>>()?;
         Ok(Self { text: whole, scheme, user, password, hosts, path: decoded(path)?, query })
     }
 
@@ -143,12 +146,24 @@ fn pair(text: &str) -> Result<(String, String), Error> {
     Ok((decoded(key)?, decoded(value)?))
 }
 
+/// A name or an address, with a port or none. What is neither may be a password, and is not shown.
+fn host(text: &str) -> Result<String, Error> {
+    let (name, port) = if has_port(text) { text.rsplit_once(':').unwrap_or((text, "")) } else { (text, "1") };
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+');
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_name = bare.map_or(!name.contains([':', '[', ']']), |address| address.contains(':'));
+    if !is_port || !is_name || name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
+        return Err(wrong(
+            "one of its hosts is none; they are `name`, `name:port`, `[::1]` or `[::1]:port`, behind `user:password@` if need be",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether something follows the name, and not only the address goes on.
 fn has_port(host: &str) -> bool {
-    host.rsplit_once(':').is_some_and(|(name, port)| {
-        !port.is_empty()
-            && port.bytes().all(|byte| byte.is_ascii_digit())
-            && (!name.contains(':') || name.ends_with(']'))
-    })
+    host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
 }
 
 /// With each `%41` read as what it stands for.

@@ -8,7 +8,7 @@ use lockutils::Error;
 type Question = (&'static str, fn(&Error) -> bool);
 
 /// Every question that an error can be asked.
-const QUESTIONS: [Question; 16] = [
+const QUESTIONS: [Question; 19] = [
     ("is_timeout", Error::is_timeout),
     ("is_busy", Error::is_busy),
     ("is_cancelled", Error::is_cancelled),
@@ -25,6 +25,9 @@ const QUESTIONS: [Question; 16] = [
     ("is_io", Error::is_io),
     ("is_lost", Error::is_lost),
     ("is_fenced", Error::is_fenced),
+    ("is_no_backend", Error::is_no_backend),
+    ("is_unreachable", Error::is_unreachable),
+    ("is_engine", Error::is_engine),
 ];
 
 /// The questions that are answered with yes; every other one is answered with no.

@@ -170,7 +170,7 @@ fn ctl_arguments(port: u16, tls: Option<&Tls>) -> Vec<String> {
     arguments
 }
 
-fn plan(port: u16, options: &EtcdOptions, tls: Option<Arc<Tls>>, peers: &Peers<'_>) -> Plan {
+pub(super) fn plan(port: u16, options: &EtcdOptions, tls: Option<Arc<Tls>>, peers: &Peers<'_>) -> Plan {
     let directory = Directory::new("etcd");
     let arguments = arguments(&directory, &endpoint(port, tls.is_some()), options, tls.as_deref(), peers);
     Plan {

@@ -121,7 +121,7 @@ impl Deref for Redis {
     }
 }
 
-fn plan(port: u16, options: &RedisOptions, tls: Option<&Tls>) -> Plan {
+pub(super) fn plan(port: u16, options: &RedisOptions, tls: Option<&Tls>) -> Plan {
     let directory = Directory::new("redis");
     let (file, log) = (directory.file("redis.conf"), directory.file("log"));
     fs::write(&file, configuration(port, options, tls)).expect("a file can be written");
@@ -143,6 +143,8 @@ fn configuration(port: u16, options: &RedisOptions, tls: Option<&Tls>) -> String
     let mut lines = vec![format!("port {plain}"), "bind 127.0.0.1".to_owned()];
     if !options.sentinel {
         lines.push("save \"\"".to_owned());
+        // A replica would be left waiting for others for five seconds.
+        lines.push("repl-diskless-sync-delay 0\nrepl-ping-replica-period 1".to_owned());
     }
     if let Some(tls) = tls {
         lines.push(format!("tls-port {port}\ntls-auth-clients no\ntls-ca-cert-file {}", tls.ca()));

@@ -38,8 +38,7 @@ impl RedisReplicated {
     pub fn start_with(options: RedisOptions) -> Self {
         let master = Redis::start_with(options.clone());
         let replica = Redis::start_with(options.replica_of(&master));
-        let watch = |_| Redis::start_with(RedisOptions::sentinel(NAME, &master));
-        let sentinels = (0..SENTINELS).map(watch).collect();
+        let sentinels = (0..SENTINELS).map(|_| sentinel(&master)).collect();
         let started = Self { nodes: [master, replica], sentinels };
         started.wait_until_linked();
         eventually("the sentinels know each other and the replica", || {
@@ -108,6 +107,19 @@ impl RedisReplicated {
         self.wait_for_master(1 - old)
     }
 
+    /// Starts the one again that is not the master, as its replica: the sentinels would see to that too, after some seconds.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[track_caller]
+    pub fn rejoin(&self) {
+        let replica = self.replica();
+        replica.restart();
+        replica.cli(&["REPLICAOF", "127.0.0.1", &self.master().port().to_string()]);
+        self.wait_until_linked();
+    }
+
     /// Waits until the replica has everything that the master has, and hears more.
     ///
     /// # Panics
@@ -142,6 +154,24 @@ impl RedisReplicated {
         let port = port.expect("a sentinel knows the master");
         self.nodes.iter().position(|node| node.port() == port).expect("it is one of the two")
     }
+}
+
+/// One that looks at the others more often than every ten seconds. It makes a replica again of whom it does not know as the
+/// master for four periods of publishing: these are left long enough for the others to hear of a new one.
+#[track_caller]
+fn sentinel(master: &Redis) -> Redis {
+    let sentinel = Redis::start_with(RedisOptions::sentinel(NAME, master));
+    sentinel.cli(&[
+        "SENTINEL",
+        "DEBUG",
+        "INFO-PERIOD",
+        "200",
+        "PUBLISH-PERIOD",
+        "1000",
+        "PING-PERIOD",
+        "200",
+    ]);
+    sentinel
 }
 
 /// The port of the master, by what a sentinel says.

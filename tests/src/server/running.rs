@@ -46,9 +46,14 @@ impl Server {
     /// Starts one on a free port, and on another if somebody else was faster.
     #[track_caller]
     pub(super) fn start(plan: impl Fn(u16) -> Plan) -> Self {
+        Self::start_on(port::free, plan)
+    }
+
+    #[track_caller]
+    pub(super) fn start_on(mut port: impl FnMut() -> u16, plan: impl Fn(u16) -> Plan) -> Self {
         let mut last = None;
         for _ in 0..TRIES {
-            let server = Self::launch(plan(port::free()));
+            let server = Self::launch(plan(port()));
             match server.wait_until_ready() {
                 Ok(()) => return server,
                 Err(failed) if failed.is_about_the_port() => last = Some(failed),

@@ -11,7 +11,8 @@ use super::running::{Plan, Server};
 use super::zookeeper_look::{Look, Znode};
 use super::zookeeper_options::ZooKeeperOptions;
 
-const JAR: &str = "/usr/share/java/zookeeper.jar";
+/// Its jar names all others that it needs, but for one that prints why it does not start.
+const JARS: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar";
 
 /// A ZooKeeper server.
 pub struct ZooKeeper {
@@ -131,7 +132,7 @@ impl Deref for ZooKeeper {
     }
 }
 
-fn plan(port: u16, options: &ZooKeeperOptions, servers: &[String]) -> Plan {
+pub(super) fn plan(port: u16, options: &ZooKeeperOptions, servers: &[String]) -> Plan {
     let directory = Directory::new("zookeeper");
     let file = directory.file("zoo.cfg");
     fs::write(&file, configuration(port, &directory, options, servers)).expect("a file can be written");
@@ -166,8 +167,10 @@ fn configuration(port: u16, directory: &Directory, options: &ZooKeeperOptions, s
 
 fn arguments(file: String, options: &ZooKeeperOptions, servers: &[String]) -> Vec<String> {
     // A small machine that starts quickly, and files that are not made large beforehand.
-    let machine = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx64m -Dzookeeper.preAllocSize=64";
-    let mut arguments: Vec<_> = machine.split(' ').map(str::to_owned).collect();
+    let machine = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx64m";
+    let properties = "-Dzookeeper.preAllocSize=64 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
+    let mut arguments: Vec<_> =
+        [machine, properties].iter().flat_map(|words| words.split(' ')).map(str::to_owned).collect();
     if !options.forces_sync {
         arguments.push("-Dzookeeper.forceSync=no".to_owned());
     }
@@ -175,7 +178,7 @@ fn arguments(file: String, options: &ZooKeeperOptions, servers: &[String]) -> Ve
     let class = if servers.is_empty() { "ZooKeeperServerMain" } else { "quorum.QuorumPeerMain" };
     arguments.extend([
         "-cp".to_owned(),
-        JAR.to_owned(),
+        JARS.to_owned(),
         format!("org.apache.zookeeper.server.{class}"),
         file,
     ]);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::time::sleep;
 use zookeeper_client::{Error, EventType};
 
 use super::super::memory::KEPT_ALIVE;
@@ -115,8 +116,12 @@ impl Held {
     }
 }
 
+/// A lock that is held for less is not watched: that would be a request more.
+const UNWATCHED: Duration = Duration::from_millis(50);
+
 /// Watches the node as long as the lock is held: who deletes it takes the lock away.
 async fn watch(node: Weak<Node>, hold: Weak<Hold>) {
+    sleep(UNWATCHED).await;
     let mut pause = Pause::new();
     while let Some(there) = node.upgrade().filter(|node| !node.is_left()) {
         let Ok(session) = there.session().await else { return };

@@ -69,14 +69,7 @@ fn hosts(url: &BackendUrl) -> Result<String, Error> {
     if hosts.is_empty() {
         return Err(wrong("`zookeeper:` needs a host, such as `zookeeper://localhost:2181/locks`"));
     }
-    let is_wrong = |host: &&String| {
-        host.rsplit_once(':')
-            .is_none_or(|(name, port)| name.is_empty() || port.parse::<u16>().map_or(true, |port| port == 0))
-    };
-    match hosts.iter().find(is_wrong) {
-        Some(host) => Err(wrong(format!("{host:?} is no host with a port"))),
-        None => Ok(hosts.join(",")),
-    }
+    Ok(hosts.join(","))
 }
 
 fn root(path: &str) -> Result<String, Error> {
@@ -155,7 +148,6 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (url, why) in [
             ("zookeeper:///locks", "needs a host"),
-            ("zookeeper://a:0", "no host with a port"),
             ("zookeeper://a/zookeeper/x", "keeps its own"),
             ("zookeeper://a/x/../y", "cannot be called \"..\""),
             ("zookeeper://a?layout=x", "none of `kazoo`"),

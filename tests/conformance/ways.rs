@@ -1,7 +1,8 @@
 //! The table: every way to take a lock, one line each.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use lockutils::distributed::Promise;
 use lockutils::{Cancel, Error, Lock, LockAll, Locks};
 
 use super::attribute;
@@ -21,14 +22,24 @@ impl Kind {
     }
 }
 
+/// How far a lock reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Internal,
+    External,
+    Distributed,
+}
+
 /// What is to be taken, and how long to wait for it.
 #[derive(Clone)]
 pub(crate) struct Ask {
     pub(crate) locks: Locks,
     pub(crate) name: String,
-    pub(crate) external: bool,
+    pub(crate) scope: Scope,
     /// Waits as long as it takes; otherwise the way gives up at once or after a moment.
     pub(crate) patient: bool,
+    /// That moment.
+    pub(crate) moment: Duration,
 }
 
 impl Ask {
@@ -41,21 +52,29 @@ impl Ask {
     }
 
     fn scope(&self, lock: Lock) -> Lock {
-        if self.external { lock.external() } else { lock.internal() }
+        match self.scope {
+            Scope::Internal => lock.internal(),
+            Scope::External => lock.external(),
+            Scope::Distributed => lock.distributed(),
+        }
     }
 
     fn all<const N: usize>(&self, names: [&str; N]) -> LockAll {
         let all = self.locks.lock_all(names);
-        if self.external { all.external() } else { all.internal() }
+        match self.scope {
+            Scope::Internal => all.internal(),
+            Scope::External => all.external(),
+            Scope::Distributed => all.distributed(),
+        }
     }
 
     /// The lock alone, with how long to wait said by a time-out only where it has to be.
     fn limited(&self, lock: Lock) -> Lock {
-        if self.patient { lock } else { lock.timeout(TINY) }
+        if self.patient { lock } else { lock.timeout(self.moment) }
     }
 
     fn limited_all(&self, all: LockAll) -> LockAll {
-        if self.patient { all } else { all.timeout(TINY) }
+        if self.patient { all } else { all.timeout(self.moment) }
     }
 }
 
@@ -90,10 +109,22 @@ const fn permit(uses: &'static [&'static str], take: Take) -> Way {
 
 /// Every way to take a lock.
 pub(crate) const WAYS: &[Way] = &[
-    alone(&["Lock::acquire", "Lock::external", "Lock::internal", "Locks::lock"], |ask, body| {
-        done(ask.limited(ask.lock()).acquire(), body)
-    }),
+    alone(
+        &["Lock::acquire", "Lock::external", "Lock::internal", "Lock::distributed", "Locks::lock"],
+        |ask, body| done(ask.limited(ask.lock()).acquire(), body),
+    ),
     alone(&["Lock::try_acquire"], |ask, body| tried(ask, || ask.lock().try_acquire(), body)),
+    alone(&["Lock::try_acquire_async"], |ask, body| {
+        tried(ask, || block_on(ask.lock().try_acquire_async()), body)
+    }),
+    alone(&["Lock::expires"], |ask, body| done(ask.limited(ask.lock()).expires(LONG).acquire(), body)),
+    alone(
+        &["Lock::ephemeral", "Lock::identifier", "Lock::require", "Lock::contender_pattern"],
+        |ask, body| {
+            let lock = ask.limited(ask.lock()).ephemeral(false).identifier("who").require(Promise::Leased);
+            done(lock.contender_pattern("-theirs-").acquire(), body)
+        },
+    ),
     alone(&["Lock::acquire_async"], |ask, body| {
         done(block_on(ask.limited(ask.lock()).acquire_async()), body)
     }),
@@ -130,13 +161,16 @@ pub(crate) const WAYS: &[Way] = &[
         done(block_on(ask.limited(ask.permit()).acquire_async()), body)
     }),
     alone(&["Lock::timeout"], |ask, body| {
-        done(ask.lock().timeout(if ask.patient { LONG } else { TINY }).acquire(), body)
+        done(ask.lock().timeout(if ask.patient { LONG } else { ask.moment }).acquire(), body)
     }),
     alone(&["Lock::timeout", "Lock::acquire_async"], |ask, body| {
-        done(block_on(ask.lock().timeout(if ask.patient { LONG } else { TINY }).acquire_async()), body)
+        done(block_on(ask.lock().timeout(if ask.patient { LONG } else { ask.moment }).acquire_async()), body)
     }),
     alone(&["Lock::deadline"], |ask, body| {
-        done(ask.lock().deadline(Instant::now() + if ask.patient { LONG } else { TINY }).acquire(), body)
+        done(
+            ask.lock().deadline(Instant::now() + if ask.patient { LONG } else { ask.moment }).acquire(),
+            body,
+        )
     }),
     alone(&["Lock::cancel_on"], |ask, body| done(ask.lock().cancel_on(&cancel(ask)).acquire(), body)),
     alone(&["Lock::cancel_on", "Lock::acquire_async"], |ask, body| {
@@ -186,14 +220,31 @@ pub(crate) const WAYS: &[Way] = &[
     reader(&["Reentrant::acquire", "Lock::read"], |ask, body| {
         done(ask.limited(ask.lock()).read().reentrant(3).acquire(), body)
     }),
-    alone(&["LockAll::acquire", "Locks::lock_all", "LockAll::external", "LockAll::internal"], |ask, body| {
-        done(ask.limited_all(ask.all([&ask.name])).acquire(), body)
-    }),
+    alone(
+        &[
+            "LockAll::acquire",
+            "Locks::lock_all",
+            "LockAll::external",
+            "LockAll::internal",
+            "LockAll::distributed",
+        ],
+        |ask, body| done(ask.limited_all(ask.all([&ask.name])).acquire(), body),
+    ),
     alone(&["LockAll::acquire", "two names"], |ask, body| {
         let first = format!("a-{}", ask.name);
         done(ask.limited_all(ask.all([&ask.name, &first, &ask.name])).acquire(), body)
     }),
     alone(&["LockAll::try_acquire"], |ask, body| tried(ask, || ask.all([&ask.name]).try_acquire(), body)),
+    alone(&["LockAll::try_acquire_async"], |ask, body| {
+        tried(ask, || block_on(ask.all([&ask.name]).try_acquire_async()), body)
+    }),
+    alone(
+        &["LockAll::expires", "LockAll::ephemeral", "LockAll::identifier", "LockAll::require"],
+        |ask, body| {
+            let all = ask.limited_all(ask.all([&ask.name])).expires(LONG).ephemeral(true).identifier("who");
+            done(all.require(Promise::Leased).acquire(), body)
+        },
+    ),
     alone(&["LockAll::acquire_async"], |ask, body| {
         done(block_on(ask.limited_all(ask.all([&ask.name])).acquire_async()), body)
     }),
@@ -208,10 +259,10 @@ pub(crate) const WAYS: &[Way] = &[
         done(ask.limited_all(ask.all([&ask.name])).hashed().acquire(), body)
     }),
     alone(&["LockAll::timeout"], |ask, body| {
-        done(ask.all([&ask.name]).timeout(if ask.patient { LONG } else { TINY }).acquire(), body)
+        done(ask.all([&ask.name]).timeout(if ask.patient { LONG } else { ask.moment }).acquire(), body)
     }),
     alone(&["LockAll::deadline"], |ask, body| {
-        let end = Instant::now() + if ask.patient { LONG } else { TINY };
+        let end = Instant::now() + if ask.patient { LONG } else { ask.moment };
         done(ask.all([&ask.name]).deadline(end).acquire(), body)
     }),
     alone(&["LockAll::cancel_on"], |ask, body| {
@@ -230,10 +281,12 @@ pub(crate) const WAYS: &[Way] = &[
         done(ask.limited(ask.scope(ask.locks.with_prefix(prefix).lock(name))).acquire(), body)
     }),
     alone(
-        &["synchronized", "#locks", "#external", "#internal", "#timeout", "#blocking"],
+        &["synchronized", "#locks", "#external", "#distributed", "#internal", "#timeout", "#blocking"],
         attribute::function,
     ),
     alone(&["synchronized", "async"], attribute::task),
+    alone(&["synchronized", "async", "#blocking"], attribute::task_now),
+    alone(&["synchronized", "#expires", "#identifier", "#require"], attribute::expires),
     alone(&["synchronized", "#fair"], attribute::fair),
     reader(&["synchronized", "#read"], attribute::read),
     alone(&["synchronized", "#write"], attribute::write),

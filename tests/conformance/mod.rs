@@ -1,65 +1,80 @@
 //! One name, one lock: every way to take an identity excludes every other. What is new is one line in
-//! [`ways`], and `every_public_way_has_its_line` fails while that line is missing.
+//! [`ways`]. Several suites let them meet, each somewhere else: in a process, in a file, in an engine.
 
 mod attribute;
-mod census;
 pub(crate) mod support;
-mod ways;
+pub(crate) mod ways;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use lockutils::{Config, Locks, Mechanism};
 use tempfile::TempDir;
 
-use self::support::{Worker, elsewhere};
-use self::ways::{Ask, Kind, PERMITS, WAYS, Way};
+use self::support::{TINY, Worker, elsewhere};
+use self::ways::{Ask, Kind, PERMITS, Scope, WAYS, Way};
 
 /// How many pairs meet at the same time.
 const LANES: usize = 4;
 
 /// Where the two of a pair meet.
-struct Meeting {
+pub(crate) struct Meeting {
     holder: Locks,
     comer: Locks,
-    holder_external: bool,
-    comer_external: bool,
+    scopes: (Scope, Scope),
+    /// How long those wait who wait in vain.
+    moment: Duration,
+    has: fn(&Way) -> bool,
+    /// Kept as long as they meet.
     directory: TempDir,
-    mechanism: Mechanism,
 }
 
 impl Meeting {
-    fn new(holder_external: bool, comer_external: bool) -> Self {
-        Self::by(Mechanism::Kernel, holder_external, comer_external)
+    /// Within one registry.
+    pub(crate) fn new(holder: Scope, comer: Scope) -> Self {
+        Self::by(Mechanism::Kernel, holder, comer)
     }
 
-    fn by(mechanism: Mechanism, holder_external: bool, comer_external: bool) -> Self {
-        // A pid file is written to the disk each time.
-        let made = match mechanism {
-            Mechanism::Pid => tempfile::tempdir_in("/dev/shm"),
-            _ => tempfile::tempdir(),
-        };
-        let directory = made.expect("a directory");
-        let holder = registry(&directory, mechanism);
-        Self { comer: holder.clone(), holder, holder_external, comer_external, directory, mechanism }
+    pub(crate) fn by(mechanism: Mechanism, holder: Scope, comer: Scope) -> Self {
+        let directory = place(mechanism);
+        let config = Config::new().lock_path(directory.path()).mechanism(mechanism);
+        let locks = registry(config.backend_url("memory:"));
+        let has: fn(&Way) -> bool = if mechanism == Mechanism::Pid { is_for_one } else { |_| true };
+        let scopes = (holder, comer);
+        Self { comer: locks.clone(), holder: locks, scopes, moment: TINY, has, directory }
     }
 
     /// Two registries of one directory meet in the file, as two processes do.
-    fn in_the_file(mechanism: Mechanism) -> Self {
-        let meeting = Self::by(mechanism, true, true);
-        let comer = registry(&meeting.directory, mechanism);
-        Self { comer, ..meeting }
+    pub(crate) fn in_the_file(mechanism: Mechanism) -> Self {
+        let meeting = Self::by(mechanism, Scope::External, Scope::External);
+        let config = Config::new().lock_path(meeting.directory.path()).mechanism(mechanism);
+        Self { comer: registry(config), ..meeting }
     }
 
-    /// Pid files are for one at a time.
-    fn has(&self, way: &Way, external: bool) -> bool {
-        exists(way, external)
-            && (self.mechanism == Mechanism::Kernel || (way.comes, way.stays) == (Kind::Alone, Kind::Alone))
+    /// Two registries of one engine meet in the engine, as two hosts do. A lock that was downgraded is shared in its own process
+    /// only.
+    pub(crate) fn in_the_engine(url: &str, moment: Duration) -> Self {
+        let meeting = Self::in_stead_of_an_engine();
+        let config = || Config::new().lock_path(meeting.directory.path()).backend_url(url);
+        let has: fn(&Way) -> bool = |way| way.comes == way.stays;
+        Self { holder: registry(config()), comer: registry(config()), moment, has, ..meeting }
+    }
+
+    /// Two registries without an engine meet in the lock file that takes its place.
+    pub(crate) fn in_stead_of_an_engine() -> Self {
+        let meeting = Self::by(Mechanism::Kernel, Scope::Distributed, Scope::Distributed);
+        let config = || Config::new().lock_path(meeting.directory.path());
+        Self { holder: registry(config()), comer: registry(config()), ..meeting }
+    }
+
+    fn is_met(&self, way: &Way, scope: Scope) -> bool {
+        exists(way, scope) && (self.has)(way)
     }
 
     /// Lets every way meet every other.
-    fn all_pairs(&self) {
+    pub(crate) fn all_pairs(&self) {
         let pairs = Mutex::new(self.pairs());
         let wrong = Mutex::new(Vec::new());
         let next = || pairs.lock().expect("no pair panics").pop();
@@ -75,8 +90,8 @@ impl Meeting {
     }
 
     fn pairs(&self) -> Vec<Pair<'_>> {
-        let holders = WAYS.iter().filter(|way| self.has(way, self.holder_external));
-        let comers = || WAYS.iter().filter(|way| self.has(way, self.comer_external));
+        let holders = WAYS.iter().filter(|way| self.is_met(way, self.scopes.0));
+        let comers = || WAYS.iter().filter(|way| self.is_met(way, self.scopes.1));
         let pairs = holders.flat_map(|holder| comers().map(move |comer| (holder, comer)));
         let pair =
             |(number, (holder, comer))| Pair { meeting: self, holder, comer, name: format!("pair-{number}") };
@@ -85,12 +100,26 @@ impl Meeting {
 }
 
 /// The portable path has no semaphores between processes.
-fn exists(way: &Way, external: bool) -> bool {
-    !(cfg!(lockutils_portable) && external && way.comes == Kind::Permit)
+fn exists(way: &Way, scope: Scope) -> bool {
+    !(cfg!(lockutils_portable) && scope == Scope::External && way.comes == Kind::Permit)
 }
 
-fn registry(directory: &TempDir, mechanism: Mechanism) -> Locks {
-    Locks::new(Config::new().lock_path(directory.path()).mechanism(mechanism)).expect("a registry")
+/// Pid files are for one at a time.
+fn is_for_one(way: &Way) -> bool {
+    (way.comes, way.stays) == (Kind::Alone, Kind::Alone)
+}
+
+/// A pid file is written to the disk each time.
+fn place(mechanism: Mechanism) -> TempDir {
+    let made = match mechanism {
+        Mechanism::Pid => tempfile::tempdir_in("/dev/shm"),
+        _ => tempfile::tempdir(),
+    };
+    made.expect("a directory")
+}
+
+fn registry(config: Config) -> Locks {
+    Locks::new(config).expect("a registry")
 }
 
 struct Pair<'a> {
@@ -104,7 +133,7 @@ impl Pair<'_> {
     /// One holds, the other comes; then the one lets go.
     fn meet(&self) -> Result<(), String> {
         let mut met = Ok(None);
-        let holder = self.ask(&self.meeting.holder, self.meeting.holder_external, true);
+        let holder = self.ask(&self.meeting.holder, self.meeting.scopes.0, true);
         let held = (self.holder.take)(&holder, &mut || met = self.come());
         let outcome = match held {
             Ok(true) => met.and_then(|waiter| waiter.map_or(Ok(()), Waiter::gets_in)),
@@ -117,7 +146,7 @@ impl Pair<'_> {
     /// Runs while the holder holds. What waits comes back.
     fn come(&self) -> Result<Option<Waiter>, String> {
         let shares = self.holder.stays.shares_with(self.comer.comes);
-        let try_it = self.ask(&self.meeting.comer, self.meeting.comer_external, false);
+        let try_it = self.ask(&self.meeting.comer, self.meeting.scopes.1, false);
         let tried = elsewhere(|| (self.comer.take)(&try_it, &mut || ()));
         match tried {
             Ok(inside) if inside == shares => {}
@@ -128,13 +157,13 @@ impl Pair<'_> {
         if shares {
             return Ok(None);
         }
-        let waiter =
-            Waiter::start(self.comer, self.ask(&self.meeting.comer, self.meeting.comer_external, true));
+        let waiter = Waiter::start(self.comer, self.ask(&self.meeting.comer, self.meeting.scopes.1, true));
         if waiter.inside.load(SeqCst) { Err("a waiter came in".to_owned()) } else { Ok(Some(waiter)) }
     }
 
-    fn ask(&self, locks: &Locks, external: bool, patient: bool) -> Ask {
-        Ask { locks: locks.clone(), name: self.name.clone(), external, patient }
+    fn ask(&self, locks: &Locks, scope: Scope, patient: bool) -> Ask {
+        let (name, moment) = (self.name.clone(), self.meeting.moment);
+        Ask { locks: locks.clone(), name, scope, patient, moment }
     }
 }
 
@@ -161,54 +190,10 @@ impl Waiter {
     }
 }
 
-#[test]
-fn internal_excludes_internal() {
-    Meeting::new(false, false).all_pairs();
-}
-
-#[test]
-fn internal_excludes_external() {
-    Meeting::new(false, true).all_pairs();
-}
-
-#[test]
-fn external_excludes_internal() {
-    Meeting::new(true, false).all_pairs();
-}
-
-#[test]
-fn external_excludes_external() {
-    Meeting::new(true, true).all_pairs();
-}
-
-#[test]
-fn two_registries_of_onedirectory_meet_in_the_file() {
-    Meeting::in_the_file(Mechanism::Kernel).all_pairs();
-}
-
-#[cfg_attr(lockutils_portable, ignore = "there are no pid files there")]
-#[test]
-fn two_registries_of_one_directory_meet_in_the_pid_file() {
-    Meeting::in_the_file(Mechanism::Pid).all_pairs();
-}
-
-#[cfg_attr(lockutils_portable, ignore = "there are no pid files there")]
-#[test]
-fn pid_files_exclude_within_the_process() {
-    Meeting::by(Mechanism::Pid, true, false).all_pairs();
-    Meeting::by(Mechanism::Pid, false, true).all_pairs();
-}
-
 /// Says how many of `comers` are in at once, while `holders` of the way are.
-fn together(way: &'static Way, comers: usize, external: bool) -> usize {
-    let directory = tempfile::tempdir().expect("a directory");
+fn together(way: &'static Way, comers: usize, moment: Duration, scope: Scope, config: Config) -> usize {
     let inside = AtomicUsize::new(0);
-    let ask = Ask {
-        locks: registry(&directory, Mechanism::Kernel),
-        name: "a-b".to_owned(),
-        external,
-        patient: false,
-    };
+    let ask = Ask { locks: registry(config), name: "a-b".to_owned(), scope, patient: false, moment };
     nest(way, &ask, comers, &inside);
     inside.load(SeqCst)
 }
@@ -224,34 +209,14 @@ fn nest(way: &'static Way, ask: &Ask, left: usize, inside: &AtomicUsize) {
     taken.expect("busy is no error");
 }
 
-#[test]
-fn each_kind_admits_its_number() {
-    for way in WAYS {
+/// Each kind lets in as many as it says, within one registry of this configuration.
+pub(crate) fn each_kind_admits_its_number(scope: Scope, moment: Duration, config: &Config) {
+    for way in WAYS.iter().filter(|way| exists(way, scope)) {
         let admitted = match (way.comes, way.stays) {
             (Kind::Reader, _) => 5,
             (Kind::Permit, _) => PERMITS as usize,
             (Kind::Alone, _) => 1,
         };
-        for external in [false, true].into_iter().filter(|external| exists(way, *external)) {
-            assert_eq!(together(way, 5, external), admitted, "{:?}", way.uses);
-        }
+        assert_eq!(together(way, 5, moment, scope, config.clone()), admitted, "{:?}", way.uses);
     }
-}
-
-/// A literal name is looked up once and kept: it must be the lock of that name all the same.
-#[test]
-fn a_literal_attribute_is_the_lock_of_its_name() {
-    #[lockutils::synchronized("conformance-literal")]
-    fn literal(body: &mut dyn FnMut()) {
-        body();
-    }
-    for _ in 0..3 {
-        let busy = || lockutils::lock("conformance-literal").try_acquire().map(|taken| taken.is_none());
-        literal(&mut || assert!(elsewhere(busy).expect("a valid name")));
-        assert!(!busy().expect("a valid name"));
-    }
-    let guard = lockutils::lock("conformance-literal").acquire().expect("free");
-    let waiter = Worker::waiting(|| literal(&mut || ()));
-    drop(guard);
-    waiter.join();
 }
