@@ -205,6 +205,16 @@ fn zookeeper_has_the_ticks_that_it_is_given() {
 }
 
 #[test]
+fn zookeeper_speaks_tls_alone() {
+    let zookeeper = ZooKeeper::start_with(ZooKeeperOptions::new().tls());
+    assert_eq!(zookeeper.url(), format!("zookeepers://127.0.0.1:{}", zookeeper.port()));
+    zookeeper.create("/x", "1");
+    zookeeper.restart();
+    assert_eq!(zookeeper.get("/x").expect("it is there").data, "1");
+    assert!(zookeeper.four_letters("srvr").contains("Mode: standalone"));
+}
+
+#[test]
 fn another_leads_when_the_leader_of_zookeeper_is_killed() {
     let cluster = ZooKeeperCluster::start(3);
     let leader = cluster.leader();

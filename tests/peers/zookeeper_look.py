@@ -1,4 +1,5 @@
-"""Looks into a ZooKeeper server for a test: `zookeeper_look.py HOSTS`.
+"""Looks into a ZooKeeper server for a test: `zookeeper_look.py HOSTS [CA]`; with the certificate of an
+authority it speaks TLS.
 
 Questions come as lines of JSON on standard input, answers go as lines of JSON to standard output: `["ls", PATH]`,
 `["get", PATH]`, `["create", PATH, DATA]`, `["delete", PATH]`; `{"value": ...}` (null if there is no such znode), or
@@ -55,7 +56,9 @@ def answer(client, question, *arguments):
 def main():
     logging.disable(logging.CRITICAL)
     reconnect = {"max_tries": -1, "delay": 0.01, "max_delay": 0.1}
-    client = KazooClient(hosts=sys.argv[1], timeout=4, connection_retry=reconnect)
+    hosts, *authority = sys.argv[1:]
+    tls = {"use_ssl": True, "ca": authority[0], "verify_certs": True} if authority else {}
+    client = KazooClient(hosts=hosts, timeout=4, connection_retry=reconnect, **tls)
     client.start(timeout=20)
     for line in sys.stdin:
         print(json.dumps(answer(client, *json.loads(line))), flush=True)

@@ -28,5 +28,5 @@ fn etcd_is_started_on_another_port() {
 
 #[test]
 fn zookeeper_is_started_on_another_port() {
-    is_started_on_another(|port| zookeeper::plan(port, &ZooKeeperOptions::new(), &[]));
+    is_started_on_another(|port| zookeeper::plan(port, &ZooKeeperOptions::new(), None, &[]));
 }

@@ -1,7 +1,9 @@
 //! Certificates that are made for one server.
 
+use std::fs;
+
 use super::directory::Directory;
-use super::tool::run;
+use super::tool::{run, run_and_tell};
 
 const KEY: &str = "ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
@@ -23,7 +25,16 @@ impl Tls {
         tls.make("ca", "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign");
         tls.make_signed("server", "-addext subjectAltName=DNS:localhost,IP:127.0.0.1");
         tls.make_signed("client", "-addext extendedKeyUsage=clientAuth,serverAuth");
+        tls.put_together();
         tls
+    }
+
+    /// What a server that speaks TLS answers before it closes the connection.
+    pub(super) fn ask(&self, port: u16, question: &str) -> Option<String> {
+        let connect = format!("127.0.0.1:{port}");
+        let options =
+            ["s_client", "-quiet", "-verify_return_error", "-CAfile", &self.ca(), "-connect", &connect];
+        run_and_tell("openssl", &options, question).ok()
     }
 
     /// The certificate of the authority.
@@ -41,6 +52,11 @@ impl Tls {
         self.directory.file("server.key")
     }
 
+    /// The key and the certificate of the server in one file, as Java wants them.
+    pub fn pair(&self) -> String {
+        self.directory.file("pair.pem")
+    }
+
     /// The certificate of a client.
     pub fn client_certificate(&self) -> String {
         self.directory.file("client.pem")
@@ -49,6 +65,12 @@ impl Tls {
     /// The key of a client.
     pub fn client_key(&self) -> String {
         self.directory.file("client.key")
+    }
+
+    fn put_together(&self) {
+        let read = |path| fs::read_to_string(path).expect("it was made");
+        let both = read(self.key()) + &read(self.certificate());
+        fs::write(self.pair(), both).expect("a file can be written");
     }
 
     #[track_caller]

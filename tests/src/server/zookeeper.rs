@@ -2,22 +2,25 @@
 
 use std::fs;
 use std::ops::Deref;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::ask::{ask, ask_for};
 use super::directory::Directory;
 use super::running::{Plan, Server};
+use super::tls::Tls;
 use super::zookeeper_look::{Look, Znode};
 use super::zookeeper_options::ZooKeeperOptions;
 
-/// Its jar names all others that it needs, but for one that prints why it does not start.
-const JARS: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar";
+/// Its jar names all others that it needs, but for one that prints why it does not start, and one for TLS.
+const JARS: &str =
+    "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:/usr/share/java/netty-codec.jar";
 
 /// A ZooKeeper server.
 pub struct ZooKeeper {
     server: Server,
     look: Look,
+    tls: Option<Arc<Tls>>,
 }
 
 impl ZooKeeper {
@@ -38,8 +41,10 @@ impl ZooKeeper {
     /// When it does not start.
     #[track_caller]
     pub fn start_with(options: ZooKeeperOptions) -> Self {
-        let server = Server::start(move |port| plan(port, &options, &[]));
-        Self { look: Look::at(server.port()), server }
+        let tls = options.tls.then(|| Arc::new(Tls::new()));
+        let its_tls = tls.clone();
+        let server = Server::start(move |port| plan(port, &options, its_tls.clone(), &[]));
+        Self { look: Look::at(server.port(), tls.as_deref()), server, tls }
     }
 
     /// One that the tests of a program share.
@@ -52,15 +57,21 @@ impl ZooKeeper {
     /// this one has the number `id`.
     #[track_caller]
     pub(super) fn launch(port: u16, options: &ZooKeeperOptions, id: usize, servers: &[String]) -> Self {
-        let plan = plan(port, options, servers);
+        let plan = plan(port, options, None, servers);
         fs::create_dir_all(plan.directory.path().join("data")).expect("a directory can be made");
         fs::write(plan.directory.file("data/myid"), id.to_string()).expect("a file can be written");
-        Self { server: Server::launch(plan), look: Look::at(port) }
+        Self { server: Server::launch(plan), look: Look::at(port, None), tls: None }
     }
 
-    /// Where it is: `zookeeper://127.0.0.1:P`.
+    /// Where it is: `zookeeper://127.0.0.1:P`, or `zookeepers:` with TLS.
     pub fn url(&self) -> String {
-        format!("zookeeper://{}", self.hosts())
+        let scheme = if self.tls.is_some() { "zookeepers" } else { "zookeeper" };
+        format!("{scheme}://{}", self.hosts())
+    }
+
+    /// Its certificates, if it speaks TLS.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
     }
 
     /// Where it is, as its clients want it: `127.0.0.1:P`.
@@ -80,7 +91,10 @@ impl ZooKeeper {
 
     /// The same; `None` if it does not answer.
     pub fn try_four_letters(&self, word: &str) -> Option<String> {
-        ask_for(self.port(), word, Duration::from_secs(5))
+        match &self.tls {
+            Some(tls) => tls.ask(self.port(), word),
+            None => ask_for(self.port(), word, Duration::from_secs(5)),
+        }
     }
 
     /// The names of the children of a znode, sorted; `None` if there is no such znode.
@@ -132,37 +146,56 @@ impl Deref for ZooKeeper {
     }
 }
 
-pub(super) fn plan(port: u16, options: &ZooKeeperOptions, servers: &[String]) -> Plan {
+pub(super) fn plan(port: u16, options: &ZooKeeperOptions, tls: Option<Arc<Tls>>, servers: &[String]) -> Plan {
     let directory = Directory::new("zookeeper");
     let file = directory.file("zoo.cfg");
-    fs::write(&file, configuration(port, &directory, options, servers)).expect("a file can be written");
+    let (port_lines, common) = (port_lines(port, tls.as_deref(), servers), common(&directory, options));
+    fs::write(&file, [common, port_lines, options.lines.clone()].concat().join("\n") + "\n")
+        .expect("a file can be written");
     Plan {
         what: "ZooKeeper",
         port,
         directory,
         program: "java",
         arguments: arguments(file, options, servers),
-        is_ready: Box::new(move || ask(port, "srvr").is_some_and(|answer| answer.contains("Mode:"))),
+        is_ready: Box::new(move || serves(port, tls.as_deref())),
     }
 }
 
-fn configuration(port: u16, directory: &Directory, options: &ZooKeeperOptions, servers: &[String]) -> String {
-    let mut lines = vec![
+fn serves(port: u16, tls: Option<&Tls>) -> bool {
+    let answer = match tls {
+        Some(tls) => tls.ask(port, "srvr"),
+        None => ask(port, "srvr"),
+    };
+    answer.is_some_and(|answer| answer.contains("Mode:"))
+}
+
+/// What is the same for all.
+fn common(directory: &Directory, options: &ZooKeeperOptions) -> Vec<String> {
+    vec![
         format!("dataDir={}", directory.file("data")),
         format!("tickTime={}", options.tick),
         // 8080 otherwise.
         "admin.enableServer=false".to_owned(),
         "4lw.commands.whitelist=*".to_owned(),
         "maxClientCnxns=0".to_owned(),
-    ];
-    if servers.is_empty() {
-        lines.push(format!("clientPort={port}\nclientPortAddress=127.0.0.1"));
-    } else {
-        lines.push("initLimit=25\nsyncLimit=10\nstandaloneEnabled=false\nreconfigEnabled=false".to_owned());
-    }
-    lines.extend(servers.iter().cloned());
-    lines.extend(options.lines.iter().cloned());
-    lines.join("\n") + "\n"
+    ]
+}
+
+/// Where it listens, and for whom.
+fn port_lines(port: u16, tls: Option<&Tls>, servers: &[String]) -> Vec<String> {
+    let Some(tls) = tls else {
+        let alone = [format!("clientPort={port}"), "clientPortAddress=127.0.0.1".to_owned()];
+        let together = ["initLimit=25", "syncLimit=10", "standaloneEnabled=false", "reconfigEnabled=false"];
+        let together = together.map(str::to_owned);
+        return if servers.is_empty() { alone.to_vec() } else { [&together, servers].concat() };
+    };
+    vec![
+        format!("secureClientPort={port}\nsecureClientPortAddress=127.0.0.1\nssl.clientAuth=none"),
+        "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory".to_owned(),
+        format!("ssl.keyStore.location={}\nssl.keyStore.type=PEM", tls.pair()),
+        format!("ssl.trustStore.location={}\nssl.trustStore.type=PEM", tls.ca()),
+    ]
 }
 
 fn arguments(file: String, options: &ZooKeeperOptions, servers: &[String]) -> Vec<String> {

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::child::Child;
 use crate::peer::python;
 
+use super::tls::Tls;
+
 /// What a znode has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Znode {
@@ -22,13 +24,15 @@ pub struct Znode {
 
 /// A client of kazoo's, which is started when it is needed and then kept: it costs 0.2 s.
 pub(super) struct Look {
-    port: u16,
+    arguments: Vec<String>,
     client: Mutex<Option<Child>>,
 }
 
 impl Look {
-    pub(super) fn at(port: u16) -> Self {
-        Self { port, client: Mutex::new(None) }
+    pub(super) fn at(port: u16, tls: Option<&Tls>) -> Self {
+        let mut arguments = vec![format!("127.0.0.1:{port}")];
+        arguments.extend(tls.map(Tls::ca));
+        Self { arguments, client: Mutex::new(None) }
     }
 
     #[track_caller]
@@ -61,9 +65,8 @@ impl Look {
     #[track_caller]
     fn ask(&self, question: &Value) -> Value {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = client.get_or_insert_with(|| {
-            Child::spawn(python("zookeeper_look.py").arg(format!("127.0.0.1:{}", self.port)))
-        });
+        let client =
+            client.get_or_insert_with(|| Child::spawn(python("zookeeper_look.py").args(&self.arguments)));
         client.say(&question.to_string());
         let answer = client.line();
         let answer: Value = serde_json::from_str(&answer).expect("it answers in JSON");

@@ -5,6 +5,7 @@
 #[derive(Clone)]
 pub struct ZooKeeperOptions {
     pub(super) tick: u32,
+    pub(super) tls: bool,
     pub(super) forces_sync: bool,
     pub(super) lines: Vec<String>,
     pub(super) properties: Vec<String>,
@@ -12,7 +13,7 @@ pub struct ZooKeeperOptions {
 
 impl Default for ZooKeeperOptions {
     fn default() -> Self {
-        Self { tick: 200, forces_sync: false, lines: Vec::new(), properties: Vec::new() }
+        Self { tick: 200, tls: false, forces_sync: false, lines: Vec::new(), properties: Vec::new() }
     }
 }
 
@@ -26,6 +27,13 @@ impl ZooKeeperOptions {
     #[must_use]
     pub fn tick(mut self, milliseconds: u32) -> Self {
         self.tick = milliseconds;
+        self
+    }
+
+    /// It speaks TLS alone with clients, with a certificate of its own.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
