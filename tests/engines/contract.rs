@@ -8,14 +8,14 @@
 #[macro_use]
 mod cases;
 
-mod bench;
+pub(crate) mod bench;
 mod cancelling;
 mod census;
-mod client;
+pub(crate) mod client;
 mod closing;
 mod crowds;
 mod destroying;
-mod drive;
+pub(crate) mod drive;
 mod engines;
 mod expiry;
 mod fairness;

@@ -99,9 +99,9 @@ fn told(ask: &Ask, view: &View, mut found: Vec<(Entry, Vec<u8>, Stat)>) -> Vec<C
     };
     found.sort_by_key(|(entry, _, stat)| (!holds(entry, stat), stat.czxid));
     let tell = |(entry, data, stat): &(Entry, Vec<u8>, Stat)| {
-        // That of a permit is the one of its place in the queue, which is gone.
-        let token =
-            if entry.kind == Kind::Permit { 0 } else { u64::try_from(stat.czxid).unwrap_or_default() };
+        // That of a permit is the one of its place in the queue, which is gone; and so it is with a lock that is to stay.
+        let is_shown = entry.kind == Kind::Lock && stat.ephemeral_owner != 0 && holds(entry, stat);
+        let token = if is_shown { u64::try_from(stat.czxid).unwrap_or_default() } else { 0 };
         Contender::new(&*entry.path, entry.share, holds(entry, stat))
             .identified(String::from_utf8_lossy(data))
             .with_token(token)

@@ -6,7 +6,7 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, OnceLock};
 
-use zookeeper_client::{Client, CreateMode, CreateOptions, CreateSequence, Error, Stat};
+use zookeeper_client::{Client, CreateMode, CreateOptions, CreateSequence, Error, MultiWriter, Stat};
 
 use super::super::Failure;
 use super::core::{Core, Pause};
@@ -83,6 +83,16 @@ impl Node {
         data: &[u8],
     ) -> impl Future<Output = Created> + Send + 'a {
         client.create(&self.asked, data, &self.options())
+    }
+
+    /// Adds the request to make it to others that are done with it or not at all.
+    pub(super) fn add_to(&self, writer: &mut MultiWriter<'_>, data: &[u8]) -> Result<(), Error> {
+        writer.add_create(&self.asked, data, &self.options())
+    }
+
+    /// That was done. It has no number.
+    pub(super) fn is_made(&self) {
+        let _first = self.name.set(self.asked[self.directory.len() + 1..].to_owned());
     }
 
     fn options(&self) -> CreateOptions<'static> {

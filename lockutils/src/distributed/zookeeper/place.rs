@@ -185,7 +185,8 @@ impl Ask {
         self.move_to(id, place, session, client).await
     }
 
-    /// Makes the node as which the lock is held and leaves the place, in one trip. Nobody else does while the place is the first.
+    /// Makes the node as which the lock is held, and leaves the place: both or none. Nobody else does while the place is the
+    /// first.
     async fn move_to(
         &self,
         name: &str,
@@ -195,21 +196,20 @@ impl Ask {
     ) -> Result<Turn, Failure> {
         let ephemeral = self.request.ephemeral.then(|| Arc::clone(session));
         let node = Node::new(&self.core, ephemeral, &self.paths.directory, name, false);
-        let path = place.node.path();
-        let created = node.create(client, self.data());
-        let left = client.delete(&path, None);
-        let (created, left) = (created.await, left.await);
-        match created {
-            Ok(_) => {}
-            // It may be that the place was left and the node not made: so all begins anew, and what was made is deleted.
-            Err(error) if problem::passes(&error) || error == Error::NoNode => return Ok(Turn::Gone),
-            Err(error) => return Err(problem::failure(error)),
+        let mut writer = client.new_multi_writer();
+        let asked =
+            writer.add_delete(&place.node.path(), None).and_then(|()| node.add_to(&mut writer, self.data()));
+        asked.map_err(problem::failure)?;
+        match writer.commit().await.map_err(Error::from) {
+            Ok(_) => {
+                node.is_made();
+                place.node.leave();
+                Ok(Turn::Mine(self.grant(session, &node, place.age)))
+            }
+            // It may be done or not: all begins anew, and what was made is deleted.
+            Err(error) if problem::passes(&error) || error == Error::NoNode => Ok(Turn::Gone),
+            Err(error) => Err(problem::failure(error)),
         }
-        node.settle(client, created, self.data()).await?;
-        if matches!(left, Ok(()) | Err(Error::NoNode)) {
-            place.node.leave();
-        }
-        Ok(Turn::Mine(self.grant(session, &node, place.age)))
     }
 
     /// Its token is the transaction that has made its place: that grows from place to place, and whoever excludes another comes

@@ -1,6 +1,6 @@
 //! What there is of a lock.
 
-use zookeeper_client::{Client, Error, Stat};
+use zookeeper_client::{Client, Error, MultiReadResult, MultiReader, Stat};
 
 use super::super::Failure;
 
@@ -25,36 +25,53 @@ pub(super) struct View {
 }
 
 impl Paths {
-    /// Asks what there is; the requests are sent at once. The queue is listed before the directory: who leaves it for a permit
-    /// has that before, so one of both is seen.
+    /// Asks what there is; the request is sent at once. It is one for all: a second one would wait in this system until the
+    /// first is answered, since the client library does not ask for anything else (`TCP_NODELAY`).
+    ///
+    /// The queue is listed before the directory: who leaves it for a permit has that before, so one of both is seen.
     pub(super) fn view<'a>(
-        &'a self,
+        &self,
         client: &'a Client,
         with_data: bool,
-    ) -> impl Future<Output = Result<View, Error>> + 'a {
-        let queue = self.queue.as_deref().map(|queue| client.list_children(queue));
-        let data = with_data.then(|| client.get_data(&self.directory));
-        let nodes = client.list_children(&self.directory);
-        async move {
-            let mut view = View::default();
-            if let Some(queue) = queue {
-                view.queue = there(queue.await)?.unwrap_or_default();
-            }
-            if let Some(data) = data {
-                view.data = there(data.await)?.map(|(data, stat)| (data, stat.version));
-            }
-            view.nodes = there(nodes.await)?.unwrap_or_default();
-            Ok(view)
+    ) -> impl Future<Output = Result<View, Error>> + use<'a> {
+        let mut reader = client.new_multi_reader();
+        let added = self.add_to(&mut reader, with_data).map(|()| reader.commit());
+        let has_queue = self.queue.is_some();
+        async move { View::of(added?.await?, has_queue) }
+    }
+
+    fn add_to(&self, reader: &mut MultiReader<'_>, with_data: bool) -> Result<(), Error> {
+        if let Some(queue) = &self.queue {
+            reader.add_get_children(queue)?;
         }
+        reader.add_get_children(&self.directory)?;
+        if with_data {
+            reader.add_get_data(&self.directory)?;
+        }
+        Ok(())
     }
 }
 
-/// What is not there is no error.
-fn there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(Error::NoNode) => Ok(None),
-        Err(error) => Err(error),
+impl View {
+    /// What is not there is no error.
+    fn of(answers: Vec<MultiReadResult>, has_queue: bool) -> Result<Self, Error> {
+        let mut lists = Vec::new();
+        let mut view = Self::default();
+        for answer in answers {
+            match answer {
+                MultiReadResult::Children { children } => lists.push(children),
+                MultiReadResult::Data { data, stat } => view.data = Some((data, stat.version)),
+                MultiReadResult::Error { err: Error::NoNode } => lists.push(Vec::new()),
+                MultiReadResult::Error { err } => return Err(err),
+                _ => return Err(Error::RuntimeInconsistent),
+            }
+        }
+        let mut lists = lists.into_iter();
+        if has_queue {
+            view.queue = lists.next().unwrap_or_default();
+        }
+        view.nodes = lists.next().unwrap_or_default();
+        Ok(view)
     }
 }
 

@@ -4,6 +4,7 @@
 mod actor;
 mod count;
 mod end;
+mod engine;
 mod fault;
 mod fork;
 mod fork_race;
@@ -31,6 +32,7 @@ fn run(words: &[&str]) {
         ["holder", name] => actor::holder(name),
         ["release", name, ref words @ ..] => actor::release(name, words),
         ["release-one-of-two", name] => actor::release_one_of_two(name),
+        ["engine", url, ttl, name] => engine::act(url, ttl, name),
         ["exec", name] => end::exec(name),
         ["end", name, how] => end::end(name, how),
         ["forget", name] => end::forget(name),
