@@ -38,6 +38,8 @@ mod request;
 mod runtime;
 mod url;
 mod watch;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 pub use self::backend::{Answer, Backend};
 pub use self::contender::Contender;

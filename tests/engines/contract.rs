@@ -33,6 +33,7 @@ mod sessions;
 mod sharing;
 mod tokens;
 mod wait;
+mod zookeeper;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -52,6 +53,12 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     /// How long a session lasts without a sign of life. The shortest time for which a lock can be told to expire, too.
     fn ttl(&self) -> Duration;
+
+    /// The longest time that any lock surely lasts if nothing is heard of the engine: where one that expires goes with a session
+    /// all the same, it is how long that lasts.
+    fn longest(&self) -> Duration {
+        Duration::MAX
+    }
 
     /// What the server has of a name, by a look that does not go through the backend under test: everybody who holds the lock or
     /// waits for it, and what would be garbage when they are gone. Not what stays by design, such as the counter of the tokens,

@@ -8,3 +8,4 @@ mod peers;
 mod proxy;
 mod servers;
 mod urls;
+mod zookeeper;

@@ -85,6 +85,11 @@ impl Bench {
         self.engine.ttl()
     }
 
+    /// How much of a long time a lock surely lasts if nothing is heard of the engine.
+    pub(crate) fn at_least(&self, long: Duration) -> Duration {
+        long.min(self.engine.longest() / 4)
+    }
+
     /// In an order that does not change from look to look.
     pub(crate) fn residue(&self, name: &str) -> Vec<String> {
         let mut residue = self.engine.residue(name);

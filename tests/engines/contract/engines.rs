@@ -57,6 +57,7 @@ macro_rules! tests {
 engines! {
     memory: super::memory::Memory::start, without [], by hand [];
     etcd: super::etcd::Etcd::start, without [], by hand [Sessions Entries];
+    zookeeper: super::zookeeper::ZooKeeper::start, without [], by hand [Sessions Entries];
 }
 
 /// A promise that is withdrawn must not make cases disappear, and a new one makes some run.

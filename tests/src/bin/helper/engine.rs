@@ -5,12 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use lockutils::distributed::{self, Backend, BackendUrl, Entered, Failure, Grant, Request, Share};
+use lockutils::distributed::{self, Backend, BackendUrl, Caller, Entered, Failure, Grant, Request, Share};
 
 use crate::say;
 
-/// Does what the lines of the input say: `try`, `wait`, `release`, `verify`, `lost`, `token`. The session lasts for `ttl`
-/// milliseconds.
+/// Does what the lines of the input say, with a session that lasts so many milliseconds:
+///
+/// | told | answers |
+/// |---|---|
+/// | `try`, `wait` | `held`, `busy` |
+/// | `queue` | `queued` if it has to wait, and then as `wait` |
+/// | `release`, `check` | `released`, `held`, or why not |
+/// | `lost` | `no`, or the reason |
+/// | `token` | the number |
 pub(crate) fn act(url: &str, ttl: &str, name: &str) {
     let ttl = Duration::from_millis(ttl.parse().expect("milliseconds"));
     let url = BackendUrl::parse(url).expect("a URL");
@@ -29,18 +36,19 @@ struct Actor {
 
 impl Actor {
     fn answer(&mut self, name: &str, line: &str) -> Result<String, Failure> {
-        let request = Request::new(name, Share::Write);
+        let request = Request::new(name, Share::Write).identified("helper");
         let held = || self.grant.clone().expect("it has the lock");
         match line {
-            "try" => self.take(request),
-            "wait" => self.take(request.waiting()),
+            "try" => self.take(request, false),
+            "wait" => self.take(request.waiting(), false),
+            "queue" => self.take(request.waiting(), true),
             "release" => {
-                let released = self.backend.release(held(), distributed::Caller::Task);
+                let released = self.backend.release(held(), Caller::Task);
                 block_on(released).map(|()| "released".to_owned())
             }
-            "verify" => {
-                let verified = self.backend.verify(held(), distributed::Caller::Task);
-                block_on(verified).map(|()| "held".to_owned())
+            "check" => {
+                let checked = self.backend.verify(held(), Caller::Task);
+                block_on(checked).map(|()| "held".to_owned())
             }
             "lost" => Ok(held().lease().loss().map_or("no".to_owned(), |loss| format!("{loss:?}"))),
             "token" => Ok(held().token().to_string()),
@@ -48,11 +56,16 @@ impl Actor {
         }
     }
 
-    fn take(&mut self, request: Request) -> Result<String, Failure> {
+    fn take(&mut self, request: Request, tells: bool) -> Result<String, Failure> {
         let grant = match block_on(self.backend.enter(request))? {
             Entered::Busy => return Ok("busy".to_owned()),
             Entered::Held(grant) => grant,
-            Entered::Queued(wait) => block_on(wait)?,
+            Entered::Queued(wait) => {
+                if tells {
+                    say("queued");
+                }
+                block_on(wait)?
+            }
         };
         self.grant = Some(Arc::new(grant));
         Ok("held".to_owned())

@@ -1,0 +1,172 @@
+//! How a lock is taken.
+
+use std::sync::Arc;
+
+use zookeeper_client::{Client, Error};
+
+use super::super::{Answer, Entered, Failure, Grant, Loss, Request};
+use super::core::{Core, Pause};
+use super::either::{Either, either};
+use super::permits;
+use super::place::{Ahead, Ask, Place, Turn};
+use super::problem;
+use super::session::Session;
+use super::task::task;
+
+/// What came of the first look.
+enum Begun {
+    Held(Grant),
+    Busy,
+    Queued(Place, Ahead),
+}
+
+/// Enters the queue of a lock.
+pub(super) async fn enter(core: Arc<Core>, request: Request) -> Result<Entered, Failure> {
+    let ask = Ask::new(&core, request)?;
+    match core.in_time(ask.begin()).await? {
+        Begun::Held(grant) => Ok(Entered::Held(grant)),
+        Begun::Busy => Ok(Entered::Busy),
+        Begun::Queued(place, ahead) => {
+            let waits: Answer<Grant> = task(core.runtime()?, ask.wait(place, ahead));
+            Ok(Entered::Queued(waits))
+        }
+    }
+}
+
+impl Ask {
+    async fn begin(&self) -> Result<Begun, Failure> {
+        let mut pause = Pause::new();
+        loop {
+            match self.try_begin().await {
+                Ok(Some(begun)) => return Ok(begun),
+                // The place was deleted, or went with its session.
+                Ok(None) => {}
+                Err(Failure::Lost(_)) if self.core.is_closed() => return Err(Failure::Lost(Loss::Closed)),
+                Err(Failure::Lost(_)) => {}
+                Err(failure) if failure.may_pass() => {}
+                Err(failure) => return Err(failure),
+            }
+            pause.wait().await;
+        }
+    }
+
+    async fn try_begin(&self) -> Result<Option<Begun>, Failure> {
+        let session = self.core.session().await?;
+        let client = session.client()?;
+        if !self.request.waits && self.is_busy(&client).await? {
+            return Ok(Some(Begun::Busy));
+        }
+        let (place, mut turn) = self.queue(&session, &client).await?;
+        loop {
+            match turn {
+                Turn::Mine(grant) => return Ok(Some(Begun::Held(grant))),
+                Turn::Gone => return Ok(None),
+                Turn::Behind(ahead) if self.request.waits => return Ok(Some(Begun::Queued(place, ahead))),
+                Turn::Behind(ahead @ Ahead::Node { passes: true, .. }) => {
+                    self.changed(&session, &ahead).await?;
+                }
+                Turn::Behind(_) => {
+                    place.node.delete().await?;
+                    place.node.leave();
+                    return Ok(Some(Begun::Busy));
+                }
+            }
+            let view = self.view(&client).await.map_err(problem::failure)?;
+            turn = self.turn(&place, &session, &client, &view).await?;
+        }
+    }
+
+    /// Looks whether somebody is in the way, without a place that others could see.
+    async fn is_busy(&self, client: &Client) -> Result<bool, Failure> {
+        let view = self.view(client).await.map_err(problem::failure)?;
+        let Some(permits) = self.permits() else {
+            let is_free = self.rules.last_before(&view.nodes, None).is_none()
+                && view.queue.is_empty()
+                && self.rules.permit(&view.nodes).is_none();
+            return Ok(!is_free);
+        };
+        let data = view.data.as_ref().map_or(b"".as_slice(), |(data, _)| data);
+        let _said = permits::check(self, permits, data, self.rules.taken(&view, None) > 0)?;
+        Ok(!self.rules.locks(&view.nodes).is_empty() || self.rules.taken(&view, None) >= permits as usize)
+    }
+
+    /// Waits until it is the turn of this place, or of another one when it was lost.
+    async fn wait(self, place: Place, ahead: Ahead) -> Result<Grant, Failure> {
+        let mut waits = Waits { place: Some(place), ahead: Some(ahead) };
+        let mut pause = Pause::new();
+        loop {
+            match self.advance(&mut waits).await {
+                Ok(Some(grant)) => return Ok(grant),
+                Ok(None) => {
+                    pause = Pause::new();
+                    continue;
+                }
+                Err(Failure::Lost(_)) if self.core.is_closed() => return Err(Failure::Lost(Loss::Closed)),
+                Err(Failure::Lost(_)) => waits.place = None,
+                Err(failure) if failure.may_pass() => {}
+                Err(failure) => return Err(failure),
+            }
+            pause.wait().await;
+        }
+    }
+
+    async fn advance(&self, waits: &mut Waits) -> Result<Option<Grant>, Failure> {
+        let turn = if let Some(place) = &waits.place {
+            let session = place.node.session().await?;
+            if let Some(ahead) = &waits.ahead {
+                self.changed(&session, ahead).await?;
+            }
+            waits.ahead = None;
+            let client = session.client()?;
+            let view = self.view(&client).await.map_err(problem::failure)?;
+            self.turn(place, &session, &client, &view).await?
+        } else {
+            let session = self.core.session().await?;
+            let (place, turn) = self.queue(&session, &*session.client()?).await?;
+            waits.place = Some(place);
+            turn
+        };
+        match turn {
+            Turn::Mine(grant) => return Ok(Some(grant)),
+            Turn::Behind(ahead) => waits.ahead = Some(ahead),
+            Turn::Gone => waits.place = None,
+        }
+        Ok(None)
+    }
+
+    /// Waits until what is ahead has changed, or may have.
+    async fn changed(&self, session: &Session, ahead: &Ahead) -> Result<(), Failure> {
+        let client = session.client()?;
+        let watch = match ahead {
+            Ahead::Node { path, .. } => {
+                client.get_and_watch_data(path).await.map(|(_, _, watch)| Some(watch))
+            }
+            Ahead::Permits => {
+                let listed = client.list_and_watch_children(&self.paths.directory).await;
+                listed.map(|(nodes, watch)| self.is_full(nodes).then_some(watch))
+            }
+        };
+        // The session must be able to end while this waits.
+        drop(client);
+        let watch = match watch {
+            Ok(Some(watch)) => watch,
+            Ok(None) | Err(Error::NoNode) => return Ok(()),
+            Err(error) => return Err(problem::failure(error)),
+        };
+        match either(watch.changed(), session.ended()).await {
+            Either::First(_) => Ok(()),
+            Either::Second(loss) => Err(Failure::Lost(loss)),
+        }
+    }
+
+    fn is_full(&self, nodes: Vec<String>) -> bool {
+        let view = super::view::View { nodes, ..Default::default() };
+        self.permits().is_some_and(|permits| self.rules.permits(&view) >= permits as usize)
+    }
+}
+
+/// Where one waits, if there is a place, and for what, if that is known.
+struct Waits {
+    place: Option<Place>,
+    ahead: Option<Ahead>,
+}
