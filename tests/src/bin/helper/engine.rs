@@ -19,7 +19,7 @@ pub(crate) fn act(url: &str, ttl: &str, name: &str) {
         match line.as_str() {
             "try" => held = entered(&*backend, Request::new(name, Share::Write)),
             "wait" => {
-                held = entered(&*backend, Request::new(name, Share::Write).waiting().identified("helper"))
+                held = entered(&*backend, Request::new(name, Share::Write).waiting().identified("helper"));
             }
             told => say(answer(&*backend, told, held.as_ref().expect("it is held"))),
         }
