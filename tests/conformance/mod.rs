@@ -75,7 +75,19 @@ impl Meeting {
 
     /// Lets every way meet every other.
     pub(crate) fn all_pairs(&self) {
-        let pairs = Mutex::new(self.pairs());
+        self.meet(|_, _| true);
+    }
+
+    /// Lets every way meet one of each kind: for places that see no more of a way than its kind.
+    pub(crate) fn one_of_each_kind(&self) {
+        let first = |kind| WAYS.iter().find(|way| way.comes == kind).map(std::ptr::from_ref);
+        let firsts = [Kind::Alone, Kind::Reader, Kind::Permit].map(first);
+        let is_first = |way: &Way| firsts.contains(&Some(std::ptr::from_ref(way)));
+        self.meet(|holder, comer| is_first(holder) || is_first(comer));
+    }
+
+    fn meet(&self, which: impl Fn(&Way, &Way) -> bool) {
+        let pairs = Mutex::new(self.pairs(which));
         let wrong = Mutex::new(Vec::new());
         let next = || pairs.lock().expect("no pair panics").pop();
         let work = || {
@@ -89,10 +101,11 @@ impl Meeting {
         assert_eq!((self.holder.len(), self.comer.len()), (0, 0), "names are left behind");
     }
 
-    fn pairs(&self) -> Vec<Pair<'_>> {
+    fn pairs(&self, which: impl Fn(&Way, &Way) -> bool) -> Vec<Pair<'_>> {
         let holders = WAYS.iter().filter(|way| self.is_met(way, self.scopes.0));
         let comers = || WAYS.iter().filter(|way| self.is_met(way, self.scopes.1));
         let pairs = holders.flat_map(|holder| comers().map(move |comer| (holder, comer)));
+        let pairs = pairs.filter(|(holder, comer)| which(holder, comer));
         let pair =
             |(number, (holder, comer))| Pair { meeting: self, holder, comer, name: format!("pair-{number}") };
         pairs.enumerate().map(pair).collect()

@@ -14,16 +14,24 @@ use std::time::Duration;
 
 use lockutils::distributed::{self, BackendUrl, Request, Share};
 use lockutils_tests::eventually;
-use lockutils_tests::server::ZooKeeper;
+use lockutils_tests::server::{ZooKeeper, ZooKeeperOptions};
 
 use crate::contract::bench::By;
 use crate::contract::client::Client;
 
-/// How long the sessions of these tests last without a sign of life: as short as it is no matter of luck.
-const TTL: Duration = Duration::from_secs(1);
+/// How long a session lasts without a sign of life: of one that is to end, as short as it may be here.
+const SHORT: Duration = Duration::from_secs(1);
+/// Of one that is not to end by itself, also on a machine that is busy.
+const LONG: Duration = Duration::from_secs(10);
+
+/// A server for sessions of these lengths: two ticks, and twenty.
+#[track_caller]
+fn server() -> ZooKeeper {
+    ZooKeeper::start_with(ZooKeeperOptions::new().tick(500))
+}
 
 fn client(url: &str) -> Client {
-    client_for(url, TTL)
+    client_for(url, LONG)
 }
 
 fn client_for(url: &str, ttl: Duration) -> Client {

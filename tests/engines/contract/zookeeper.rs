@@ -29,11 +29,13 @@ impl ZooKeeper {
     }
 }
 
-const TTL: Duration = Duration::from_secs(2);
+const TTL: Duration = Duration::from_secs(3);
 
 impl Engine for ZooKeeper {
     fn connect(&self) -> Arc<dyn Backend> {
-        let url = BackendUrl::parse(&(self.server.url() + &self.root)).expect("a URL");
+        // The machine may be busy.
+        let url = format!("{}{}?request_timeout=20s", self.server.url(), self.root);
+        let url = BackendUrl::parse(&url).expect("a URL");
         distributed::connect(&url, TTL).expect("it is in this build")
     }
 

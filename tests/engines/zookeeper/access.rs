@@ -3,7 +3,7 @@
 use lockutils::distributed::{Failure, Share};
 use lockutils_tests::server::{EnginePeer, ZooKeeper};
 
-use super::{client, comes_to, nodes, write};
+use super::{client, comes_to, nodes, server, write};
 use crate::contract::client::Client;
 
 fn as_user(server: &ZooKeeper, login: &str, keys: &str) -> Client {
@@ -12,7 +12,7 @@ fn as_user(server: &ZooKeeper, login: &str, keys: &str) -> Client {
 
 #[test]
 fn what_is_private_is_for_its_user_alone() {
-    let server = ZooKeeper::start();
+    let server = server();
     let alice = as_user(&server, "alice:secret", "/private?acl=creator");
     let held = alice.take("job", Share::Write);
     for other in ["alice:wrong", "bob:secret"] {
@@ -30,7 +30,7 @@ fn what_is_private_is_for_its_user_alone() {
 
 #[test]
 fn a_user_shares_with_kazoo() {
-    let server = ZooKeeper::start();
+    let server = server();
     let alice = as_user(&server, "alice:secret", "?acl=creator");
     let mut theirs = EnginePeer::kazoo_lock(&server.hosts(), "/job").digest("alice:secret").holder();
     let wait = alice.queue("job", Share::Write);
@@ -42,7 +42,7 @@ fn a_user_shares_with_kazoo() {
 
 #[test]
 fn what_a_user_has_is_open_if_nothing_is_said() {
-    let server = ZooKeeper::start();
+    let server = server();
     let alice = as_user(&server, "alice:secret", "");
     let held = alice.take("job", Share::Write);
     let anybody = client(&server.url());
@@ -53,7 +53,7 @@ fn what_a_user_has_is_open_if_nothing_is_said() {
 
 #[test]
 fn secrets_are_not_shown() {
-    let server = ZooKeeper::start();
+    let server = server();
     let alice = as_user(&server, "alice:hunter2", "/locks");
     let shown = format!("{:?} {} {}", alice.backend, alice.backend.location(), alice.cluster());
     assert!(!shown.contains("hunter2") && !shown.contains("alice"), "{shown}");
@@ -62,7 +62,7 @@ fn secrets_are_not_shown() {
 
 #[test]
 fn directories_are_made_and_stay() {
-    let server = ZooKeeper::start();
+    let server = server();
     let client = client(&format!("{}/a//b/", server.url()));
     let held = client.take("job", Share::Write);
     assert_eq!(server.ls("/a/b/job").map(|nodes| nodes.len()), Some(1));
@@ -74,7 +74,7 @@ fn directories_are_made_and_stay() {
 
 #[test]
 fn the_names_of_the_server_and_of_queues_are_kept_apart() {
-    let server = ZooKeeper::start();
+    let server = server();
     let client = client(&server.url());
     let held = client.take("zookeeper", Share::Write);
     assert_eq!(nodes(&server, "%7Aookeeper").len(), 1);
@@ -92,7 +92,7 @@ fn the_names_of_the_server_and_of_queues_are_kept_apart() {
 
 #[test]
 fn nodes_of_others_are_not_destroyed() {
-    let server = ZooKeeper::start();
+    let server = server();
     let client = client(&server.url());
     server.create("/job/nova/config", "x");
     let held = client.take("job", Share::Write);
@@ -105,7 +105,7 @@ fn nodes_of_others_are_not_destroyed() {
 
 #[test]
 fn where_a_node_goes_with_a_session_there_is_no_lock() {
-    let server = ZooKeeper::start();
+    let server = server();
     let client = client(&server.url());
     let held = client.take("job", Share::Write);
     let node = format!("{}/job/{}", server.url(), nodes(&server, "job")[0]);

@@ -1,9 +1,8 @@
 //! The names of Curator's nodes.
 
 use lockutils::distributed::{Failure, Promise, Request, Share};
-use lockutils_tests::server::ZooKeeper;
 
-use super::{client, nodes, write};
+use super::{client, nodes, server, write};
 
 /// `_c_`, a number with four dashes, a mark, and the server's number.
 #[track_caller]
@@ -15,7 +14,7 @@ fn is_named(node: &str, mark: &str) {
 
 #[test]
 fn a_mutex_is_named_and_contends_as_curators() {
-    let server = ZooKeeper::start();
+    let server = server();
     let client = client(&format!("{}?layout=curator", server.url()));
     let held = client.take("job", Share::Write);
     is_named(&nodes(&server, "job")[0], "-lock-");
@@ -36,7 +35,7 @@ fn a_mutex_is_named_and_contends_as_curators() {
 
 #[test]
 fn readers_and_writers_are_named_as_curators() {
-    let server = ZooKeeper::start();
+    let server = server();
     let client = client(&format!("{}?layout=curator-rw", server.url()));
     let held = client.take("job", Share::Read);
     is_named(&nodes(&server, "job")[0], "-__READ__");
@@ -55,7 +54,7 @@ fn readers_and_writers_are_named_as_curators() {
 /// Their nodes are of different kinds, so they are not seen: one side of a name has to be told of the other.
 #[test]
 fn kazoos_layout_does_not_see_curators() {
-    let server = ZooKeeper::start();
+    let server = server();
     let [kazoo, curator] = ["", "?layout=curator"].map(|keys| client(&(server.url() + keys)));
     let held = curator.take("job", Share::Write);
     kazoo.release(&kazoo.take("job", Share::Write)).expect("it is held");

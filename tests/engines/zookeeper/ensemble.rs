@@ -1,16 +1,15 @@
 //! An ensemble that loses its leader.
 
-use std::time::Duration;
-
 use lockutils::distributed::Share;
 use lockutils_tests::eventually;
-use lockutils_tests::server::{ZooKeeper, ZooKeeperCluster};
+use lockutils_tests::server::{ZooKeeper, ZooKeeperCluster, ZooKeeperOptions};
 
-use super::{client_for, write};
+use super::{LONG, client_for, write};
 use crate::contract::client::Client;
 
-/// An election takes about a second.
-const LONG: Duration = Duration::from_secs(4);
+fn ensemble() -> ZooKeeperCluster {
+    ZooKeeperCluster::start_with(3, ZooKeeperOptions::new().tick(500))
+}
 
 fn at(server: &ZooKeeper) -> Client {
     client_for(&server.url(), LONG)
@@ -18,7 +17,7 @@ fn at(server: &ZooKeeper) -> Client {
 
 #[test]
 fn holders_and_waiters_outlive_the_leader() {
-    let ensemble = ZooKeeperCluster::start(3);
+    let ensemble = ensemble();
     let [holder, waiter, comer] = [(); 3].map(|()| client_for(&ensemble.url(), LONG));
     let held = holder.take("job", Share::Write);
     let mut wait = waiter.queue("job", Share::Write);
@@ -39,7 +38,7 @@ fn holders_and_waiters_outlive_the_leader() {
 /// One that is asked elsewhere may be behind, but never takes what it does not have.
 #[test]
 fn clients_of_different_members_exclude_each_other() {
-    let ensemble = ZooKeeperCluster::start(3);
+    let ensemble = ensemble();
     let clients = [0, 1, 2].map(|member| at(&ensemble[member]));
     let mut last = 0;
     for round in 0..60 {
@@ -56,7 +55,7 @@ fn clients_of_different_members_exclude_each_other() {
 /// Without most of its members nothing can be promised, and nothing is.
 #[test]
 fn a_lock_is_lost_with_the_majority() {
-    let ensemble = ZooKeeperCluster::start(3);
+    let ensemble = ensemble();
     let leader = ensemble.leader();
     let client = at(&ensemble[leader]);
     let held = client.take("job", Share::Write);

@@ -4,7 +4,7 @@ use lockutils::distributed::Share;
 use lockutils_tests::Child;
 use lockutils_tests::server::{EnginePeer, ZooKeeper};
 
-use super::{client, nodes, write};
+use super::{client, nodes, server, write};
 use crate::contract::client::Client;
 
 fn peer(recipe: fn(&str, &str) -> EnginePeer, server: &ZooKeeper) -> EnginePeer {
@@ -29,7 +29,7 @@ fn exclude_each_other(ours: &Client, share: Share, theirs: &mut Child) {
 
 #[test]
 fn writers_and_its_locks_exclude_each_other() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     for recipe in [EnginePeer::kazoo_lock, EnginePeer::kazoo_write_lock] {
         exclude_each_other(&ours, Share::Write, &mut peer(recipe, &server).spawn());
@@ -39,7 +39,7 @@ fn writers_and_its_locks_exclude_each_other() {
 
 #[test]
 fn readers_and_its_writers_exclude_each_other() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     exclude_each_other(&ours, Share::Read, &mut peer(EnginePeer::kazoo_write_lock, &server).spawn());
     exclude_each_other(&ours, Share::Write, &mut peer(EnginePeer::kazoo_read_lock, &server).spawn());
@@ -47,7 +47,7 @@ fn readers_and_its_writers_exclude_each_other() {
 
 #[test]
 fn readers_share_with_its_readers_and_stay_behind_its_writer() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let mut theirs = peer(EnginePeer::kazoo_read_lock, &server).holder();
     let held = ours.take("job", Share::Read);
@@ -68,7 +68,7 @@ fn readers_share_with_its_readers_and_stay_behind_its_writer() {
 /// Its `Lock` does not know readers, ours or its own.
 #[test]
 fn its_lock_does_not_see_readers() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let held = ours.take("job", Share::Read);
     let mut theirs = peer(EnginePeer::kazoo_lock, &server).holder();
@@ -78,7 +78,7 @@ fn its_lock_does_not_see_readers() {
 
 #[test]
 fn each_lists_the_contenders_of_the_other() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let held = ours.take_request(write("job").identified("größe"));
     let mut theirs = peer(EnginePeer::kazoo_lock, &server).identifier("second").spawn();
@@ -98,7 +98,7 @@ fn each_lists_the_contenders_of_the_other() {
 
 #[test]
 fn tokens_grow_over_its_holders() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let mut theirs = peer(EnginePeer::kazoo_lock, &server).spawn();
     let mut last = 0;
@@ -123,7 +123,7 @@ fn tokens_grow_over_its_holders() {
 
 #[test]
 fn other_nodes_are_waited_for_as_its_patterns_have_it() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     server.create("/job/_c_x-lock-0000000000", "");
     let held = ours.take("job", Share::Write);
@@ -146,7 +146,7 @@ fn other_nodes_are_waited_for_as_its_patterns_have_it() {
 /// With `ephemeral=False` it stays when its session ends, and so does ours.
 #[test]
 fn what_is_to_stay_stays_for_both() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let mut request = write("job");
     request.ephemeral = false;

@@ -3,7 +3,7 @@
 use lockutils::distributed::{Failure, Share};
 use lockutils_tests::server::{EnginePeer, ZooKeeper};
 
-use super::client;
+use super::{client, server};
 
 fn peer(server: &ZooKeeper, permits: usize) -> EnginePeer {
     EnginePeer::kazoo_semaphore(&server.hosts(), "/jobs", permits)
@@ -11,7 +11,7 @@ fn peer(server: &ZooKeeper, permits: usize) -> EnginePeer {
 
 #[test]
 fn its_leases_and_our_permits_are_counted_together() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let mut theirs = peer(&server, 2).holder();
     let held = ours.take("jobs", Share::Permit(2));
@@ -32,7 +32,7 @@ fn its_leases_and_our_permits_are_counted_together() {
 
 #[test]
 fn who_waits_first_has_its_turn_first() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let held = ours.take("jobs", Share::Permit(1));
     let mut theirs = peer(&server, 1).spawn();
@@ -48,7 +48,7 @@ fn who_waits_first_has_its_turn_first() {
 
 #[test]
 fn each_lists_the_holders_of_the_other() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let held = ours.take_request(super::Request::new("jobs", Share::Permit(2)).identified("ours"));
     let mut theirs = peer(&server, 2).identifier("theirs").holder();
@@ -67,7 +67,7 @@ fn each_lists_the_holders_of_the_other() {
 
 #[test]
 fn another_number_is_refused_by_both() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let held = ours.take("jobs", Share::Permit(2));
     assert_eq!(server.get("/jobs").expect("it is there").data, "2");
@@ -86,7 +86,7 @@ fn another_number_is_refused_by_both() {
 /// As it is where only kazoo has semaphores: the number is changed by hand.
 #[test]
 fn a_number_is_kept_on_demand() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&format!("{}?permits=kept", server.url()));
     ours.release(&ours.take("jobs", Share::Permit(2))).expect("it is held");
     for request in [Share::Permit(3)].map(|share| super::Request::new("jobs", share)) {
@@ -102,7 +102,7 @@ fn a_number_is_kept_on_demand() {
 /// Data that is no number is somebody else's, for kazoo and for us.
 #[test]
 fn other_data_is_left_alone() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     server.create("/jobs", "a$");
     let held = ours.take("jobs", Share::Permit(2));
@@ -116,7 +116,7 @@ fn other_data_is_left_alone() {
 /// What is told of a name that is a lock for some and a semaphore for others: ours see both.
 #[test]
 fn our_locks_wait_for_its_leases_and_its_semaphores_count_our_locks() {
-    let server = ZooKeeper::start();
+    let server = server();
     let ours = client(&server.url());
     let mut theirs = peer(&server, 1).holder();
     let mut wait = ours.queue("jobs", Share::Write);

@@ -7,16 +7,21 @@ use lockutils::distributed::Share;
 use lockutils_tests::server::ZooKeeper;
 use lockutils_tests::{Child, eventually, helper};
 
-use super::{TTL, client, comes_to, write};
+use super::{SHORT, client, comes_to, server, write};
 
 fn process(server: &ZooKeeper) -> Child {
-    let ttl = TTL.as_millis().to_string();
-    Child::spawn(Command::new(helper()).args(["engine", &server.url(), &ttl, "job"]))
+    let ttl = SHORT.as_millis().to_string();
+    Child::spawn(Command::new(helper()).args([
+        "engine",
+        &(server.url() + "?request_timeout=20s"),
+        &ttl,
+        "job",
+    ]))
 }
 
 #[test]
 fn a_holder_that_was_stopped_knows_its_loss_and_touches_nobody() {
-    let server = ZooKeeper::start();
+    let server = server();
     let mut holder = process(&server);
     holder.take();
     let first: u64 = holder.ask("token").parse().expect("a number");
@@ -39,7 +44,7 @@ fn a_holder_that_was_stopped_knows_its_loss_and_touches_nobody() {
 
 #[test]
 fn a_holder_that_was_killed_is_gone_with_its_session() {
-    let server = ZooKeeper::start();
+    let server = server();
     let mut holder = process(&server);
     holder.take();
     let other = client(&server.url());
@@ -48,13 +53,13 @@ fn a_holder_that_was_killed_is_gone_with_its_session() {
     holder.kill();
     let held = wait.grant();
     // The server looks at its sessions once in a tick.
-    assert!(killed.elapsed() < TTL + Duration::from_secs(1), "it takes {:?}", killed.elapsed());
+    assert!(killed.elapsed() < SHORT + Duration::from_secs(1), "it takes {:?}", killed.elapsed());
     other.release(&held).expect("it is held");
 }
 
 #[test]
 fn a_waiter_that_was_killed_holds_nobody_up() {
-    let server = ZooKeeper::start();
+    let server = server();
     let [first, last] = [(); 2].map(|()| client(&server.url()));
     let held = first.take("job", Share::Write);
     let mut waiter = process(&server);
@@ -70,7 +75,7 @@ fn a_waiter_that_was_killed_holds_nobody_up() {
 /// A process that ends leaves nothing but the directory.
 #[test]
 fn the_end_of_a_process_frees_its_lock() {
-    let server = ZooKeeper::start();
+    let server = server();
     let mut holder = process(&server);
     holder.take();
     holder.finish();

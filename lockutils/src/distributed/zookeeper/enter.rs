@@ -39,10 +39,9 @@ impl Ask {
         loop {
             match self.try_begin().await {
                 Ok(Some(begun)) => return Ok(begun),
-                // The place was deleted, or went with its session.
-                Ok(None) => {}
                 Err(Failure::Lost(_)) if self.core.is_closed() => return Err(Failure::Lost(Loss::Closed)),
-                Err(Failure::Lost(_)) => {}
+                // The place was deleted, or went with its session.
+                Ok(None) | Err(Failure::Lost(_)) => {}
                 Err(failure) if failure.may_pass() => {}
                 Err(failure) => return Err(failure),
             }

@@ -221,7 +221,8 @@ impl Node {
 
     /// Gives it up in the background, if it was not given up before.
     pub(super) fn abandon(&self) {
-        if self.leave() {
+        // A forked child has a copy of it, and must not touch what threads of its parent may have had locked.
+        if self.core.is_here() && self.leave() {
             self.delete_later();
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zookeeper_client::{Client, Error};
 
-use super::super::{Failure, Grant, Request, Share};
+use super::super::{Failure, Grant, Loss, Request, Share};
 use super::core::Core;
 use super::held::Held;
 use super::name;
@@ -147,7 +147,7 @@ impl Ask {
             return node(self.path(permit));
         }
         if self.request.ephemeral {
-            return Ok(Turn::Mine(self.grant(session, &place.node, place.age)));
+            return self.grant(session, &place.node, place.age);
         }
         // Another with the same number stands in the same place, for ours and for others.
         let name =
@@ -204,7 +204,7 @@ impl Ask {
             Ok(_) => {
                 node.is_made();
                 place.node.leave();
-                Ok(Turn::Mine(self.grant(session, &node, place.age)))
+                self.grant(session, &node, place.age)
             }
             // It may be done or not: all begins anew, and what was made is deleted.
             Err(error) if problem::passes(&error) || error == Error::NoNode => Ok(Turn::Gone),
@@ -214,9 +214,16 @@ impl Ask {
 
     /// Its token is the transaction that has made its place: that grows from place to place, and whoever excludes another comes
     /// after it.
-    fn grant(&self, session: &Arc<Session>, node: &Arc<Node>, age: i64) -> Grant {
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Lost`] when it would be lost at once: nothing was heard of the session for too long.
+    fn grant(&self, session: &Arc<Session>, node: &Arc<Node>, age: i64) -> Result<Turn, Failure> {
+        if !session.is_alive() {
+            return Err(Failure::Lost(session.loss().unwrap_or(Loss::Expired)));
+        }
         let token = u64::try_from(age).unwrap_or_default();
-        Held::grant(&self.core, session, node, token, self.request.expires)
+        Ok(Turn::Mine(Held::grant(&self.core, session, node, token, self.request.expires)))
     }
 }
 

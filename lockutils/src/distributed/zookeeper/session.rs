@@ -128,7 +128,7 @@ impl Session {
     /// How long it lasts if nothing more is heard of it, less a hundredth as [leases](super::super::Lease) have it.
     fn remaining(&self) -> Duration {
         let proven = self.state.lock().proven;
-        proven.after(self.timeout - self.timeout / 100).since(Moment::now())
+        proven.after(self.timeout.saturating_sub(self.timeout / 100)).since(Moment::now())
     }
 
     fn prove(&self, proven: Moment) {
