@@ -29,7 +29,13 @@ fn client(url: &str) -> Client {
 
 #[track_caller]
 fn client_for(url: &str, ttl: Duration) -> Client {
-    let url = BackendUrl::parse(url).expect("a URL");
+    let mut url = url.to_owned();
+    if !url.contains("request_timeout") {
+        // Sessions are short, and the machine may be busy.
+        url.push_str(if url.contains('?') { "&" } else { "?" });
+        url.push_str("request_timeout=5s");
+    }
+    let url = BackendUrl::parse(&url).expect("a URL");
     Client::new(distributed::connect(&url, ttl).expect("a client"), By::Task)
 }
 

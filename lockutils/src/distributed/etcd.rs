@@ -36,7 +36,7 @@ use self::client::Client;
 use self::join::{Joined, join};
 use self::key::Keys;
 use self::moving::settle;
-use self::place::{Own, Place};
+use self::place::{End, Own, Place};
 use self::queue::admits;
 use self::rpc::{DeleteRange, Range, Status};
 use self::task::{begin, begin_wait, elsewhere, failed};
@@ -149,12 +149,14 @@ fn release(place: &Arc<Place>, lease: &Arc<Lease>) -> Answer<()> {
     let (client, place, lease) = (Arc::clone(&place.client), Arc::clone(place), Arc::clone(lease));
     let lost = lease.loss().map(Failure::Lost);
     if !is_first {
-        return done(lost.filter(|_| !place.state.lock().is_released).map_or(Ok(()), Err));
+        return done(lost.filter(|_| place.state.lock().end != End::Released).map_or(Ok(()), Err));
     }
     let (tell, answer) = oneshot::channel();
     client.spawn(async move {
         let removed = place.remove().await;
-        place.state.lock().is_released = matches!(removed, Ok(true));
+        if let Ok(true) = removed {
+            place.state.lock().end = End::Released;
+        }
         let is_passing = removed.as_ref().is_err_and(Failure::may_pass);
         let _ = tell.send(told(removed, &lease));
         if is_passing {

@@ -14,6 +14,10 @@ pub(crate) const SESSION_TTL: Duration = Duration::from_secs(10);
 pub(crate) struct Settings {
     pub(crate) url: BackendUrl,
     /// How long the engine keeps what this process holds after its last sign of life.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "etcd", feature = "zookeeper")),
+        expect(dead_code, reason = "no engine is far away")
+    )]
     pub(crate) ttl: Duration,
     /// After which time a request that was not answered counts as failed.
     #[cfg_attr(

@@ -30,7 +30,9 @@ impl Etcd {
 
 impl Engine for Etcd {
     fn connect(&self) -> Arc<dyn Backend> {
-        let url = BackendUrl::parse(&format!("{}/{}", Self::server().url(), self.base)).expect("a URL");
+        // Sessions are short, and the machine may be busy.
+        let url = format!("{}/{}?request_timeout=5s", Self::server().url(), self.base);
+        let url = BackendUrl::parse(&url).expect("a URL");
         distributed::connect(&url, TTL).expect("it is in this build")
     }
 

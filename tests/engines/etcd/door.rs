@@ -127,14 +127,14 @@ fn a_server_that_cannot_be_trusted_is_not_talked_to() {
     let (etcd, other) =
         (Etcd::start_with(EtcdOptions::new().tls()), Etcd::start_with(EtcdOptions::new().tls()));
     let ca = other.tls().expect("it has certificates").ca();
-    for query in [format!("?ca={ca}&request_timeout=500ms"), "?request_timeout=500ms".to_owned()] {
+    for query in [format!("?ca={ca}&request_timeout=2s"), "?request_timeout=2s".to_owned()] {
         let ours = client(&format!("{}{query}", etcd.url()));
         let failed = entered(ours.backend.enter(Request::new("job", Share::Write)));
         let failed = failed.expect_err("it is a stranger").to_string();
         assert!(failed.contains("certificate"), "{failed}");
     }
     let ca = etcd.tls().expect("it has certificates").ca();
-    let wrong = client(&format!("{}?ca={ca}&server_name=elsewhere&request_timeout=500ms", etcd.url()));
+    let wrong = client(&format!("{}?ca={ca}&server_name=elsewhere&request_timeout=2s", etcd.url()));
     let failed = entered(wrong.backend.enter(Request::new("job", Share::Write))).expect_err("a stranger");
     assert!(failed.to_string().contains("certificate"), "{failed}");
     let named = client(&format!("{}?ca={ca}&server_name=localhost", etcd.url()));
@@ -149,7 +149,7 @@ fn a_client_shows_its_certificate() {
     let (cert, key) = (tls.client_certificate(), tls.client_key());
     let known = client(&format!("{}?ca={}&cert={cert}&key={key}", etcd.url(), tls.ca()));
     known.release(&known.take("job", Share::Write)).expect("it is known");
-    let stranger = client(&format!("{}?ca={}&request_timeout=500ms", etcd.url(), tls.ca()));
+    let stranger = client(&format!("{}?ca={}&request_timeout=2s", etcd.url(), tls.ca()));
     let failed = entered(stranger.backend.enter(Request::new("job", Share::Write)));
     let failed = failed.expect_err("it shows none");
     assert!(matches!(failed, Failure::Unreachable(_)), "{failed:?}");

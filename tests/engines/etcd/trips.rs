@@ -46,10 +46,9 @@ fn a_free_lock_is_taken_by_one_and_let_go_by_one() {
 }
 
 fn taken_and_released(etcd: &Etcd, client: &Client, share: Share, waits: bool) -> (u64, u64) {
-    let (taken, grant) = grows(etcd, || match waits {
-        true => client.take("free", share),
-        false => client.try_take("free", share).expect("it is free"),
-    });
+    let take = || client.take("free", share);
+    let try_take = || client.try_take("free", share).expect("it is free");
+    let (taken, grant) = grows(etcd, || if waits { take() } else { try_take() });
     let (released, ()) = grows(etcd, || client.release(&grant).expect("it is held"));
     (taken, released)
 }

@@ -21,7 +21,7 @@ impl Backoff {
     pub(super) fn next(&mut self) -> Duration {
         let length = self.0;
         self.0 = (length * 2).min(LONGEST);
-        length / 2 + (length / 2).mul_f64(chance())
+        length / 2 + (length / 2).mul_f64(f64::from(chance()) / f64::from(u32::MAX))
     }
 
     pub(super) async fn wait(&mut self) {
@@ -29,10 +29,9 @@ impl Backoff {
     }
 }
 
-/// From 0 to 1.
-pub(super) fn chance() -> f64 {
-    // Each state of its own is a new number by chance.
-    f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX)
+/// A number by chance, of 32 bits: each state of its own is another.
+pub(super) fn chance() -> u32 {
+    u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -90,9 +90,9 @@ impl Place {
                 return Ok(Some((queue, answer.revision())));
             }
             seen = answer.revision();
-            let mut kvs = answer.read(0);
+            let kvs = answer.read(0);
             if let Some(at) = kvs.iter().position(|kv| kv.key == self.key) {
-                return Ok(Some(self.found(kvs.split_off(at), seen)));
+                return Ok(Some(self.found(&kvs[at..], seen)));
             }
             queue = Queue::of(&self.keys, self.share, &kvs);
             queue.agree()?;
@@ -114,7 +114,7 @@ impl Place {
     }
 
     /// An earlier request has made the key, whose answer was lost.
-    fn found(&self, own_and_before: Vec<KeyValue>, revision: i64) -> (Queue, i64) {
+    fn found(&self, own_and_before: &[KeyValue], revision: i64) -> (Queue, i64) {
         self.is_there(own_and_before[0].create_revision);
         (Queue::of(&self.keys, self.share, &own_and_before[1..]), revision)
     }

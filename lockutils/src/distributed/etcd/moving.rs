@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::place::{Own, Place};
+use super::place::{End, Own, Place};
 use super::rpc::{Compare, Put, Range, Txn};
 use crate::distributed::{Failure, Lease, Loss, Moment, Request};
 
@@ -54,7 +54,7 @@ impl Place {
     }
 
     fn keep_apart(self: &Arc<Self>, lease: Arc<Lease>) -> Result<Arc<Lease>, Failure> {
-        self.state.lock().lease = Arc::downgrade(&lease);
+        self.state.lock().apart = Some(Arc::downgrade(&lease));
         if self.client.keep_apart(self) { Ok(lease) } else { Err(Failure::Lost(Loss::Closed)) }
     }
 
@@ -82,7 +82,7 @@ impl Place {
         }
         let moved = self.move_to_new(length).await;
         let mut state = self.state.lock();
-        if state.is_left {
+        if state.end != End::NotYet {
             // It has expired meanwhile: nobody else ends the new one.
             self.client.revoke(std::mem::take(&mut state.leases));
         }
@@ -106,6 +106,7 @@ impl Place {
 
     /// Attaches the key to this lease, if nobody else has touched it.
     async fn move_to(&self, lease: i64) -> Result<(), Failure> {
+        self.state.lock().apart.get_or_insert_default();
         loop {
             let (token, modified) = {
                 let state = self.state.lock();
@@ -122,7 +123,6 @@ impl Place {
             state.modified = kv.as_ref().map_or(answer.revision(), |kv| kv.mod_revision);
             // Or an earlier request of ours has done it, or another one.
             if kv.is_none_or(|kv| kv.lease == lease) {
-                state.is_moved = true;
                 return Ok(());
             }
         }

@@ -52,7 +52,7 @@ impl Net {
         login: Option<Login>,
     ) -> Self {
         // Not all clients begin with the same one.
-        let start = (chance() * 1000.0) as usize;
+        let start = usize::try_from(chance() >> 16).unwrap_or(0);
         let endpoints = endpoints
             .into_iter()
             .map(|endpoint| (endpoint.connect_timeout(patience), Mutex::default()))

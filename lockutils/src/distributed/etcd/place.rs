@@ -41,16 +41,23 @@ pub(super) struct State {
     pub(super) modified: i64,
     /// Leases that the key alone is or was attached to.
     pub(super) leases: Vec<i64>,
-    /// It does not depend on the session any more.
-    pub(super) is_moved: bool,
+    /// What the lock depends on if that is, or may be, not the session.
+    pub(super) apart: Option<Weak<Lease>>,
     pub(super) holding: Option<AbortHandle>,
-    pub(super) is_left: bool,
-    /// By its holder.
-    pub(super) is_released: bool,
-    /// That of the lock, if it does not depend on the session.
-    pub(super) lease: Weak<Lease>,
+    pub(super) end: End,
     /// A request that removes the key was not answered.
     pub(super) is_perhaps_removed: bool,
+}
+
+/// Whether it is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum End {
+    #[default]
+    NotYet,
+    /// Nobody wants it any more.
+    Left,
+    /// Its holder has let it go.
+    Released,
 }
 
 /// Whoever has it has the place. When it is dropped, the place is given up in the background.
@@ -96,8 +103,10 @@ impl Place {
         if self.expires.is_none() {
             self.leave();
         }
-        let lease = self.state.lock().lease.upgrade();
-        lease.inspect(|lease| lease.lose(Loss::Closed));
+        let lease = self.state.lock().apart.as_ref().and_then(Weak::upgrade);
+        if let Some(lease) = lease {
+            lease.lose(Loss::Closed);
+        }
     }
 
     /// What makes the key.

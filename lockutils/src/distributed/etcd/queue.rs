@@ -34,7 +34,7 @@ pub(super) enum Standing {
 /// How many of those before one who wants this are worth to know; 0: all.
 pub(super) fn worth(share: Share) -> i64 {
     // A writer waits for everybody, and so has to know how many there are only while there are few.
-    if share == Share::Write { NEAR as i64 + 2 } else { 0 }
+    if share == Share::Write { i64::try_from(NEAR + 2).unwrap_or(0) } else { 0 }
 }
 
 impl Standing {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::backoff::Backoff;
-use super::place::Place;
+use super::place::{End, Place};
 use super::race::first;
 use super::rpc::{Compare, DeleteRange, Put, RequestOp, Txn};
 use crate::distributed::Failure;
@@ -23,7 +23,11 @@ impl Place {
         }
         self.session.detach(self.number);
         self.client.detach(self.number);
-        !std::mem::replace(&mut state.is_left, true) && state.is_put
+        let is_first = state.end == End::NotYet;
+        if is_first {
+            state.end = End::Left;
+        }
+        is_first && state.is_put
     }
 
     /// Removes the key, and says whether it was there.
@@ -70,7 +74,7 @@ impl Place {
     pub(super) async fn remove_for_sure(self: Arc<Self>) {
         let mut backoff = Backoff::new();
         while let Err(failure) = self.remove().await {
-            let is_gone = self.session.is_over() && !self.state.lock().is_moved;
+            let is_gone = self.session.is_over() && self.state.lock().apart.is_none();
             if is_gone || !failure.may_pass() {
                 return;
             }

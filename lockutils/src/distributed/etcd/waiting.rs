@@ -54,11 +54,11 @@ async fn stand(at: &mut Joined) -> Turn {
         Turn::Gone
     };
     if let Some(far) = at.queue.far() {
-        let watched = watcher.watch(&[(&far.key, &[]), (&place.key, &[])], from);
-        first(stand_far(watched, &place.key), lost).await
+        let gone = watcher.watch(&[(&far.key, &[]), (&place.key, &[])], from);
+        first(stand_far(gone, &place.key), lost).await
     } else {
-        let watched = watcher.watch(&[(place.keys.first(), place.keys.end())], from);
-        first(stand_near(watched, &place.key, &mut at.queue), lost).await
+        let gone = watcher.watch(&[(place.keys.first(), place.keys.end())], from);
+        first(stand_near(gone, &place.key, &mut at.queue), lost).await
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Range {
     pub(crate) key: Vec<u8>,
     /// Empty: this key alone.
     #[prost(bytes = "vec", tag = "2")]
-    pub(crate) range_end: Vec<u8>,
+    pub(crate) end: Vec<u8>,
     /// 0: all.
     #[prost(int64, tag = "3")]
     pub(crate) limit: i64,
@@ -48,8 +48,8 @@ impl Range {
         Self { key: key.to_vec(), ..Self::default() }
     }
 
-    pub(crate) fn all(key: &[u8], range_end: &[u8]) -> Self {
-        Self { key: key.to_vec(), range_end: range_end.to_vec(), ..Self::default() }
+    pub(crate) fn all(key: &[u8], end: &[u8]) -> Self {
+        Self { key: key.to_vec(), end: end.to_vec(), ..Self::default() }
     }
 
     pub(crate) fn oldest_first(self) -> Self {
