@@ -72,16 +72,9 @@ impl Engine {
 
     /// Is ready when this process has let go of the lock, if it is about to.
     pub(super) async fn left(&self, name: &str) {
-        let (gone, rest) = {
-            let mut leaving = self.leaving.lock();
-            if leaving.answers.is_empty() {
-                return;
-            }
-            std::mem::take(&mut leaving.answers).into_iter().partition(|(other, _)| &**other == name)
-        };
-        let rest: Vec<_> = rest;
-        self.leaving.lock().answers.extend(rest);
-        let gone: Vec<_> = gone;
+        // Out of the list in one step: those of other names must be found there all the time.
+        let of_it = |entry: &mut (Arc<str>, Answer<()>)| &*entry.0 == name;
+        let gone: Vec<_> = self.leaving.lock().answers.extract_if(.., of_it).collect();
         for (_, answer) in gone {
             // What fails ends with its lease.
             let _ = answer.await;
