@@ -18,9 +18,13 @@ fn scripts_are_told_again() {
     redis.cli(&["SCRIPT", "FLUSH"]);
     // Those that are renewed, and those that are asked for.
     std::thread::sleep(super::TTL * 2);
-    held.iter().for_each(|grant| is_held(&ours, grant));
+    for grant in &held {
+        is_held(&ours, grant);
+    }
     redis.cli(&["SCRIPT", "FLUSH"]);
-    held.iter().for_each(|grant| ours.release(grant).expect("it is held"));
+    for grant in &held {
+        ours.release(grant).expect("it is held");
+    }
 }
 
 /// F13: a key that was evicted, or deleted by somebody, is a lock that was lost.

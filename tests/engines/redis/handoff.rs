@@ -54,7 +54,9 @@ fn readers_are_called_together() {
         tokens.iter().all(|token| *token == tokens[0] && *token > grant.token()),
         "they share one: {tokens:?}"
     );
-    held.iter().for_each(|grant| comer.release(grant).expect("it is held"));
+    for grant in &held {
+        comer.release(grant).expect("it is held");
+    }
     let grant = writer.grant();
     is_held(&holder, &grant);
     holder.release(&grant).expect("it is held");

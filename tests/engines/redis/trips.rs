@@ -36,7 +36,9 @@ fn one_takes_a_lock_and_one_lets_it_go() {
             let grant = if waits { client.take_request(request) } else { client.take("job", share) };
             client.release(&grant).expect("it is held");
         };
-        shares.into_iter().for_each(|share| both(share, true));
+        for share in shares {
+            both(share, true);
+        }
         let passed = passed(&proxy, || {
             for share in shares {
                 (0..50).for_each(|number| both(share, number % 2 == 0));
@@ -100,5 +102,7 @@ fn one_renews_many_leases() {
     let held: Vec<_> = (0..LOCKS).map(|number| client.take(&format!("job-{number}"), Share::Write)).collect();
     let passed = passed(&proxy, || thread::sleep(ttl * 2));
     assert!((5..u64::from(LOCKS)).contains(&passed.round_trips), "{passed:?}");
-    held.iter().for_each(|grant| is_held(&client, grant));
+    for grant in &held {
+        is_held(&client, grant);
+    }
 }

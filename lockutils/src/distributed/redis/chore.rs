@@ -67,7 +67,9 @@ impl Chore {
     }
 
     fn call(&self) -> Call<'_> {
-        let remember = if self.is_unsure { millis(self.client.address().ttl) * 2 } else { 0 };
+        // What is kept alive goes by itself; the rest must not be taken by a request that comes too late.
+        let must_remember = self.is_unsure && self.asked.life != Life::Kept;
+        let remember = if must_remember { millis(self.client.address().ttl) * 2 } else { 0 };
         Call::leave(&self.asked, remember, self.is_for_the_place_only)
     }
 }

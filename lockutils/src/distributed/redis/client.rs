@@ -282,9 +282,9 @@ fn is_unknown(value: &Value) -> bool {
     matches!(value, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
-/// Whole ones, and not none.
+/// Whole ones: the server must not count less than the lease.
 pub(super) fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 42)
+    u64::try_from(length.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).clamp(1, 1 << 42)
 }
 
 fn numbers(value: &Value) -> Result<Vec<i64>, Failure> {

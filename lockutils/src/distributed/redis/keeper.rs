@@ -125,7 +125,9 @@ impl Keeper {
             state.is_closed = true;
             std::mem::take(&mut state.held)
         };
-        held.values().for_each(|held| self.end_of_session(client, held));
+        for held in held.values() {
+            self.end_of_session(client, held);
+        }
     }
 
     fn end_of_session(self: &Arc<Self>, client: &Arc<Client>, held: &Held) {
@@ -204,7 +206,9 @@ impl Keeper {
         let answer = client.ask_all(&calls, Instant::now() + client.address().request_timeout);
         let soon = || Instant::now() + client.spread(ttl / 30);
         let Ok((sent, answers)) = answer else {
-            held.iter().for_each(|held| self.again(held, soon()));
+            for held in held {
+                self.again(held, soon());
+            }
             return;
         };
         for (held, answer) in held.iter().zip(answers) {

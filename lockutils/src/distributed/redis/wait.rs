@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ use crate::thread;
 pub(super) struct Wait {
     client: Arc<Client>,
     pub(super) asked: Arc<Asked>,
+    /// The answer to a look did not come.
+    is_unsure: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -29,8 +32,6 @@ struct State {
     is_looking: bool,
     /// Nobody waits yet, or any more.
     is_over: bool,
-    /// The answer to a look did not come.
-    is_unsure: bool,
     waker: Option<Waker>,
     came: Option<Result<Grant, Failure>>,
     /// When it looks next if nobody calls it.
@@ -38,9 +39,13 @@ struct State {
 }
 
 impl State {
-    /// What came of a look, if anything did. What it replaces must not be dropped under the lock.
+    /// What came of a look, if it is not known already. What is left over must not be dropped under the lock.
     fn told(&mut self, came: Option<Result<Grant, Failure>>) -> Option<Result<Grant, Failure>> {
-        if came.is_some() { std::mem::replace(&mut self.came, came) } else { None }
+        if self.came.is_some() {
+            return came;
+        }
+        self.came = came;
+        None
     }
 }
 
@@ -85,7 +90,7 @@ impl Wait {
             let mut state = self.state.lock();
             if state.is_over {
                 drop(state);
-                self.leave(came);
+                self.leave(came.as_ref());
                 return;
             }
             if came.is_none() && state.is_due {
@@ -114,7 +119,7 @@ impl Wait {
             Ok(Came::Queued(rank, pause)) => self.queued(rank, pause),
             Ok(Came::Busy) => self.look_in(self.client.address().retry),
             Err(untold) => {
-                self.state.lock().is_unsure |= untold.may_be_done;
+                self.is_unsure.fetch_or(untold.may_be_done, Relaxed);
                 if !untold.failure.may_pass() {
                     return Some(Err(untold.failure));
                 }
@@ -150,6 +155,7 @@ impl Wait {
         if state.is_over {
             return;
         }
+        // A grant that was not seen yet is lost already.
         let before = state.came.replace(Err(Failure::Lost(Loss::Closed)));
         let waker = state.waker.take();
         drop(state);
@@ -169,15 +175,14 @@ impl Wait {
         self.client.keeper.forget_look(next);
         // Who looks just now sees to it afterwards.
         if !was_over && !is_looking {
-            self.leave(came);
+            self.leave(came.as_ref());
         }
     }
 
     /// A grant gives itself back.
-    fn leave(&self, came: Option<Result<Grant, Failure>>) {
-        let is_unsure = self.state.lock().is_unsure;
+    fn leave(&self, came: Option<&Result<Grant, Failure>>) {
         if !matches!(came, Some(Ok(_))) {
-            self.client.keeper.leave(&self.client, &self.asked, is_unsure);
+            self.client.keeper.leave(&self.client, &self.asked, self.is_unsure.load(Relaxed));
         }
     }
 }
@@ -189,7 +194,8 @@ impl Waiting {
     /// One that has no place yet, and gives none up.
     pub(super) fn new(client: &Arc<Client>, asked: &Arc<Asked>) -> Self {
         let state = Mutex::new(State { is_over: true, ..State::default() });
-        Self(Arc::new(Wait { client: Arc::clone(client), asked: Arc::clone(asked), state }))
+        let (client, asked, is_unsure) = (Arc::clone(client), Arc::clone(asked), AtomicBool::new(false));
+        Self(Arc::new(Wait { client, asked, is_unsure, state }))
     }
 
     pub(super) fn wait(&self) -> &Arc<Wait> {
