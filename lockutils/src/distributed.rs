@@ -33,6 +33,8 @@ mod memory;
 mod moment;
 mod open;
 mod promise;
+#[cfg(feature = "redis")]
+mod redis;
 mod request;
 #[cfg(any(feature = "etcd", feature = "zookeeper"))]
 mod runtime;

@@ -28,11 +28,12 @@ mod listing;
 mod memory;
 mod names;
 mod order;
+mod redis;
 mod releasing;
 mod sessions;
 mod sharing;
 mod tokens;
-mod wait;
+pub(crate) mod wait;
 mod zookeeper;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod leases;
 mod matrix;
 mod peers;
 mod proxy;
+mod redis;
 mod servers;
 mod urls;
 mod zookeeper;

@@ -63,6 +63,8 @@ fn open(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
         "etcd" | "etcds" => super::etcd::open(settings),
         #[cfg(feature = "zookeeper")]
         "zookeeper" => super::zookeeper::open(settings),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => super::redis::open(settings),
         "file" => Err(wrong("`file:` stands for the lock files of this host, which nobody is a client of")),
         scheme => match ENGINES.iter().find(|(known, _)| *known == scheme) {
             Some((_, feature)) => Err(wrong(format!(

@@ -58,6 +58,7 @@ engines! {
     memory: super::memory::Memory::start, without [], by hand [];
     etcd: super::etcd::Etcd::start, without [], by hand [Sessions Entries];
     zookeeper: super::zookeeper::ZooKeeper::start, without [], by hand [Sessions Entries];
+    redis: super::redis::OnRedis::start, without [Linearizable Fenced SurvivesFailover], by hand [Entries];
 }
 
 /// A promise that is withdrawn must not make cases disappear, and a new one makes some run.

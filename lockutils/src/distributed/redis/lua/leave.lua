@@ -1,0 +1,34 @@
+-- Lets the lock go, or gives up the place in the queue, and calls those who may come then. KEYS: also, what says that this was
+-- given up. ARGV: entry, kind, for how long to remember that it was given up, whether its fence lasts for ever,
+-- whether only the place in the queue is meant.
+-- Answers: 0 it is not here, 1 it was let go, 2 somebody else has the lock.
+local ME, KIND, GIVEN_UP = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+local function let_go()
+  if KIND == 'w' then
+    local holder = redis.pcall('GET', LOCK)
+    if not holder then return 0 end
+    if holder ~= ME then return 2 end
+    redis.call('DEL', LOCK)
+    return 1
+  end
+  local until_then = redis.pcall('ZSCORE', LOCK, ME)
+  if not until_then then return 0 end
+  if type(until_then) == 'table' then return 2 end
+  clock()
+  redis.call('ZREM', LOCK, ME)
+  keep()
+  return tonumber(until_then) > NOW and 1 or 0
+end
+
+local had = ARGV[5] == '1' and 0 or let_go()
+if ARGV[4] == '1' and redis.call('EXISTS', LOCK) == 0 then redis.call('PEXPIRE', FENCE, REMEMBERED) end
+if GIVEN_UP > 0 then redis.call('SET', KEYS[5], '1', 'PX', GIVEN_UP) end
+if redis.call('EXISTS', QUEUE) == 1 then
+  clock()
+  dequeue(ME)
+  prune()
+  local held, number = holders()
+  walk(held, number)
+end
+return had

@@ -1,0 +1,25 @@
+-- Lets what is held last for so long from now on, or as long as it does. That is written, too: a replica would refuse it, while
+-- it answers those who only look by what it was told last. ARGV: entry, kind, time to live or 0.
+-- Answers: 0 it is not here, 1 it is held, 2 somebody else has the lock.
+local ME, KIND, LENGTH = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if KIND == 'w' then
+  local holder = redis.pcall('GET', LOCK)
+  if not holder then return 0 end
+  if holder ~= ME then return 2 end
+  local length = LENGTH > 0 and LENGTH or redis.call('PTTL', LOCK)
+  if length < 0 then
+    redis.call('PERSIST', LOCK)
+  else
+    redis.call('PEXPIRE', LOCK, length)
+  end
+  return 1
+end
+local until_then = redis.pcall('ZSCORE', LOCK, ME)
+if not until_then then return 0 end
+if type(until_then) == 'table' then return 2 end
+clock()
+if tonumber(until_then) <= NOW then return 0 end
+redis.call('ZADD', LOCK, LENGTH > 0 and digits(NOW + LENGTH) or until_then, ME)
+keep()
+if LENGTH > 0 then lasts_at_least(FENCE, math.max(LENGTH, REMEMBERED)) end
+return 1
