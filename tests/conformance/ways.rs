@@ -118,13 +118,10 @@ pub(crate) const WAYS: &[Way] = &[
         tried(ask, || block_on(ask.lock().try_acquire_async()), body)
     }),
     alone(&["Lock::expires"], |ask, body| done(ask.limited(ask.lock()).expires(LONG).acquire(), body)),
-    alone(
-        &["Lock::ephemeral", "Lock::identifier", "Lock::require", "Lock::contender_pattern"],
-        |ask, body| {
-            let lock = ask.limited(ask.lock()).ephemeral(false).identifier("who").require(Promise::Leased);
-            done(lock.contender_pattern("-theirs-").acquire(), body)
-        },
-    ),
+    alone(&["Lock::ephemeral", "Lock::identifier", "Lock::require"], |ask, body| {
+        let lock = ask.limited(ask.lock()).ephemeral(false).identifier("who").require(Promise::Leased);
+        done(lock.acquire(), body)
+    }),
     alone(&["Lock::acquire_async"], |ask, body| {
         done(block_on(ask.limited(ask.lock()).acquire_async()), body)
     }),

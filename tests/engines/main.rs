@@ -6,6 +6,7 @@
 mod conformance;
 mod contract;
 mod etcd;
+mod forked;
 mod leases;
 mod matrix;
 mod peers;

@@ -59,7 +59,8 @@ fn internal_excludes_distributed() {
 
 #[test]
 fn distributed_excludes_external_of_its_process() {
-    Meeting::new(Distributed, External).all_pairs();
+    Meeting::new(Distributed, External).one_of_each_kind();
+    Meeting::new(External, Distributed).one_of_each_kind();
 }
 
 #[test]

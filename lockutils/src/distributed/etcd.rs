@@ -122,6 +122,7 @@ impl Backend for Etcd {
 }
 
 async fn enter(client: Arc<Client>, request: Request) -> Result<Entered, Failure> {
+    request.without_patterns()?;
     let Some(joined) = join(Arc::clone(&client), request.clone()).await? else { return Ok(Entered::Busy) };
     if !joined.queue.is_free() {
         return Ok(queued(client, request, joined));

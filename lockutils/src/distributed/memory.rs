@@ -48,6 +48,9 @@ impl Backend for Memory {
     }
 
     fn enter(&self, request: Request) -> Answer<Entered> {
+        if let Err(failure) = request.without_patterns() {
+            return done(Err(failure));
+        }
         let lease = lease(&request);
         done(self.space.enter(Asked { request, session: self.session, lease }))
     }

@@ -121,8 +121,8 @@ impl Backend for Redis {
     }
 
     fn enter(&self, request: Request) -> Answer<Entered> {
-        if !request.patterns.is_empty() {
-            return refused(NO_PATTERNS);
+        if let Err(failure) = request.without_patterns() {
+            return refused(failure);
         }
         let asked = Arc::new(self.0.entries.asked(&request));
         self.answer(request.caller, move |client, turn| enter(client, &asked, request.waits, &turn))
@@ -259,11 +259,6 @@ fn come(client: &Arc<Client>, asked: &Arc<Asked>, queues: bool, turn: &Turn) -> 
         untold.failure
     })
 }
-
-const NO_PATTERNS: Failure = Failure::Unsupported {
-    what: "Redis has no nodes whose names could be like a pattern",
-    instead: "ask for other contenders on ZooKeeper only",
-};
 
 /// The fence, the type of the key, those who hold the lock, and those who wait for it.
 fn contenders(value: &redis::Value) -> Result<Vec<Contender>, Failure> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Failure;
+
 /// What is to be had of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Share {
@@ -105,6 +107,21 @@ impl Request {
     #[must_use]
     pub fn expiring(self, after: Duration) -> Self {
         Self { expires: Some(after), ..self }
+    }
+
+    /// For engines that have no nodes with names.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Unsupported`] when it has [patterns](Self::patterns): to leave them aside would let in whom it asks to keep out.
+    pub fn without_patterns(&self) -> Result<(), Failure> {
+        if self.patterns.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Unsupported {
+            what: "this engine has no nodes whose names could be like a pattern",
+            instead: "ask for other contenders on ZooKeeper only",
+        })
     }
 
     /// The same, on behalf of this caller.

@@ -18,8 +18,9 @@ const SOURCES: [&str; 8] = [
 ];
 
 /// What looks like a way and is none, or is one that another suite has.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("Lock::purpose", "says what the record tells of the holder"),
+    ("Lock::contender_pattern", "is for one engine only, which has tests of it"),
     ("LockAll::purpose", "says what the records tell of the holder"),
     ("Lock::label", "says what metrics call a lock"),
     ("Locks::new", "makes a registry"),

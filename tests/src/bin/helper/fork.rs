@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
 
-use lockutils::LockGuard;
+use lockutils::{Config, LockGuard, Locks};
 use nix::libc;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -175,6 +175,33 @@ pub(crate) fn child_drops_a_wait(name: &str, unseen: bool) {
             let _guard = futures_lite::future::block_on(waiting).expect("the lock");
             say("held");
             wait_for_end();
+        }
+    }
+}
+
+/// The child drops the guard of a distributed lock that it has inherited, and asks for the lock by a session of its own; then the
+/// parent goes on holding it.
+pub(crate) fn child_of_a_session(url: &str, name: &str) {
+    let locks = Locks::new(Config::new().backend_url(url)).expect("a registry");
+    let lock = locks.lock(name).distributed();
+    let guard = lock.acquire().expect("free");
+    match forked() {
+        ForkResult::Child => {
+            drop(guard);
+            say(match lock.try_acquire() {
+                Ok(None) => "busy".to_owned(),
+                Ok(Some(_)) => "held".to_owned(),
+                Err(error) => error.to_string(),
+            });
+            drop((lock, locks));
+            end_child();
+        }
+        ForkResult::Parent { child } => {
+            end_of(child);
+            guard.check().expect("it is the parent's");
+            say("held");
+            wait_for_end();
+            guard.release().expect("it is the parent's");
         }
     }
 }

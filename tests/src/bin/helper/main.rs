@@ -49,6 +49,7 @@ fn run(words: &[&str]) {
         ["start", name] => actor::start(name),
         ["remove", name] => actor::remove(name),
         ["remove-on", name] => actor::remove_on(name),
+        ["fork-engine", url, name] => fork::child_of_a_session(url, name),
         ["fork-drop", name] => fork::child_drops(name),
         ["fork-join", name] => fork::child_joins(name),
         ["fork-downgrade", name] => fork::child_downgrades(name),
