@@ -31,16 +31,13 @@ impl Engine for OnRedis {
 
     /// The counter of the tokens stays for an hour.
     fn residue(&self, name: &str) -> Vec<String> {
-        let tag = tag(name);
-        let keys = [name.to_owned(), format!("{tag}/queue"), format!("{tag}/alive")];
-        let mut residue: Vec<_> = keys.iter().flat_map(|key| self.all(key)).collect();
-        residue.sort();
-        residue
+        let [lock, queue, alive] = keys(name);
+        self.all(&[&lock, &queue, &alive])
     }
 
     fn remove(&self, name: &str, contender: &Contender) {
-        for key in [name.to_owned(), format!("{}/queue", tag(name)), format!("{}/alive", tag(name))] {
-            for entry in self.all(&key).iter().filter(|entry| entry.contains(&contender.place)) {
+        for key in keys(name) {
+            for entry in self.all(&[&key]).iter().filter(|entry| entry.contains(&contender.place)) {
                 match &*self.0.cli(&["TYPE", &key]) {
                     "string" => self.0.cli(&["DEL", &key]),
                     _ => self.0.cli(&["ZREM", &key, entry]),
@@ -50,16 +47,25 @@ impl Engine for OnRedis {
     }
 }
 
+/// All that stands in some keys, in one look.
+const ALL: &str = "local all = {}
+    for _, key in ipairs(KEYS) do
+        local string = redis.call('TYPE', key).ok == 'string'
+        local entries = string and { redis.call('GET', key) } or redis.call('ZRANGE', key, 0, -1)
+        for _, entry in ipairs(entries) do all[#all + 1] = entry end
+    end
+    return all";
+
 impl OnRedis {
-    /// What stands in a key.
-    fn all(&self, key: &str) -> Vec<String> {
-        let text = match &*self.0.cli(&["TYPE", key]) {
-            "none" => return Vec::new(),
-            "string" => self.0.cli(&["GET", key]),
-            _ => self.0.cli(&["ZRANGE", key, "0", "-1"]),
-        };
-        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    fn all(&self, keys: &[&str]) -> Vec<String> {
+        let number = keys.len().to_string();
+        let said = self.0.cli(&[&["EVAL", ALL, &*number], keys].concat());
+        said.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
+}
+
+fn keys(name: &str) -> [String; 3] {
+    [name.to_owned(), format!("{}/queue", tag(name)), format!("{}/alive", tag(name))]
 }
 
 fn tag(name: &str) -> String {
