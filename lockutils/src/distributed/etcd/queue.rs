@@ -123,7 +123,8 @@ mod tests {
 
     /// The oldest first, as one reads.
     fn queue(share: Share, before: &[Share]) -> Queue {
-        let kvs: Vec<_> = before.iter().zip(1..).map(|(share, at)| kv(*share, at)).rev().collect();
+        let mut kvs: Vec<_> = before.iter().zip(1..).map(|(share, at)| kv(*share, at)).collect();
+        kvs.reverse();
         Queue::of(&keys(), share, &kvs)
     }
 
