@@ -114,13 +114,9 @@ mod tests {
         Rules::of(Layout::Kazoo, &request).expect("it is right")
     }
 
-    fn names<const N: usize>(names: [String; N]) -> Vec<String> {
-        names.to_vec()
-    }
-
     #[test]
     fn a_writer_waits_for_all_before_it_and_a_reader_for_writers() {
-        let nodes = names([
+        let nodes = Vec::from([
             format!("{B}__rlock__0000000003"),
             format!("{A}__lock__0000000001"),
             format!("{A}__rlock__0000000004"),
@@ -141,7 +137,7 @@ mod tests {
 
     #[test]
     fn numbers_that_have_overflowed_come_first_as_kazoo_has_them() {
-        let nodes = names([format!("{A}__lock__-2147483648"), format!("{B}__lock__2147483647")]);
+        let nodes = Vec::from([format!("{A}__lock__-2147483648"), format!("{B}__lock__2147483647")]);
         let rules = rules(Share::Write, &[]);
         assert_eq!(rules.last_before(&nodes, Some(&rules.number(&nodes[0]))), None);
         assert_eq!(rules.last_before(&nodes, Some(&rules.number(&nodes[1]))), Some(nodes[0].as_str()));
@@ -151,8 +147,8 @@ mod tests {
     fn permits_are_counted_once() {
         let rules = rules(Share::Permit(3), &[]);
         let view = View {
-            nodes: names([A.to_owned(), "other".to_owned(), format!("{B}__lock__0000000001")]),
-            queue: names([format!("{A}__lock__0000000001"), format!("{B}__lock__0000000002")]),
+            nodes: Vec::from([A.to_owned(), "other".to_owned(), format!("{B}__lock__0000000001")]),
+            queue: Vec::from([format!("{A}__lock__0000000001"), format!("{B}__lock__0000000002")]),
             data: None,
         };
         assert_eq!(rules.permits(&view), 2, "whatever is no lock is a permit");
