@@ -116,7 +116,9 @@ impl Lock {
     /// a directory of their own.
     fn configured_home(&self) -> Result<Option<Home>, Error> {
         let shared = self.locks.shared();
-        match shared.settled()?.backend_path().filter(|_| !self.options.is_external()) {
+        // Nothing is settled by a lock that cannot be taken.
+        let is_own = !self.options.is_external() && shared.effective()?.backend_path().is_some();
+        match if is_own { shared.settled()?.backend_path() } else { None } {
             Some(path) => shared.named(&path).map(Some),
             None => Ok(shared.configured()?.cloned()),
         }
