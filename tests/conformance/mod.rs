@@ -66,7 +66,8 @@ impl Meeting {
     pub(crate) fn in_stead_of_an_engine() -> Self {
         let meeting = Self::by(Mechanism::Kernel, Scope::Distributed, Scope::Distributed);
         let config = || Config::new().lock_path(meeting.directory.path());
-        Self { holder: registry(config()), comer: registry(config()), ..meeting }
+        let has: fn(&Way) -> bool = |way| exists(way, Scope::External);
+        Self { holder: registry(config()), comer: registry(config()), has, ..meeting }
     }
 
     fn is_met(&self, way: &Way, scope: Scope) -> bool {
