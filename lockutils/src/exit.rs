@@ -26,9 +26,12 @@ pub enum Exit {
     Conflict = 1,
     /// The command line cannot be understood, or a name cannot be that of a lock.
     Usage = 64,
-    /// The path of the lock file leads to something that is none.
+    /// The path of the lock file leads to something that is none, or something else stands where an engine keeps the lock.
     NotAFile = 66,
-    /// The file system keeps no locks, or the mechanism has none of this kind.
+    /// The engine of a distributed lock cannot be reached, or has not answered in time.
+    Unreachable = 68,
+    /// The file system keeps no locks, the mechanism or the engine has none of this kind, or the engine does not promise what was
+    /// required of it.
     Unsupported = 69,
     /// Something that should not happen.
     Internal = 70,
@@ -40,9 +43,11 @@ pub enum Exit {
     Io = 74,
     /// The lock was lost while the command ran, and the command was ended for that.
     Lost = 75,
-    /// Not permitted.
+    /// The engine of a distributed lock has refused, for a reason of its own.
+    Engine = 76,
+    /// Not permitted: by the system, or by the engine of a distributed lock, which may not know the user or the password.
     NotPermitted = 77,
-    /// No lock directory, or a configuration that cannot be used.
+    /// Neither a lock directory nor an engine, or a configuration that cannot be used.
     Config = 78,
     /// The command of `run` or `wrapper` cannot be executed.
     CannotExecute = 126,

@@ -13,8 +13,8 @@ use crate::acting::{NOBODY, as_nobody, behind, open_place, refused, set_mode, st
 
 /// A finding: check, state, text and way out.
 #[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    check: String,
+pub(crate) struct Finding {
+    pub(crate) check: String,
     state: String,
     text: String,
     way_out: Option<String>,
@@ -22,12 +22,12 @@ struct Finding {
 
 /// What a run has found.
 #[derive(Debug)]
-struct Found(Vec<Finding>);
+pub(crate) struct Found(Vec<Finding>);
 
 impl Found {
     /// The documented schema, and the exit status that belongs to it.
     #[track_caller]
-    fn by(mut command: Command) -> Self {
+    pub(crate) fn by(mut command: Command) -> Self {
         let output = command.arg("--json").output().expect("it can be started");
         let parse = |line: &str| {
             let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
@@ -55,17 +55,17 @@ impl Found {
     }
 
     #[track_caller]
-    fn of(place: &Place, words: &[&str]) -> Self {
+    pub(crate) fn of(place: &Place, words: &[&str]) -> Self {
         Self::by(place.lockutils(&[&["doctor"], words].concat()))
     }
 
-    fn only(&self, state: &str) -> Vec<&Finding> {
+    pub(crate) fn only(&self, state: &str) -> Vec<&Finding> {
         self.0.iter().filter(|finding| finding.state == state).collect()
     }
 
     /// Of this check and state, there is one whose text has this in it; its way out, or none.
     #[track_caller]
-    fn has(&self, check: &str, state: &str, text: &str) -> &str {
+    pub(crate) fn has(&self, check: &str, state: &str, text: &str) -> &str {
         let is_it =
             |found: &&Finding| found.check == check && found.state == state && found.text.contains(text);
         let found = self
@@ -78,7 +78,7 @@ impl Found {
 
     /// The one problem that there is.
     #[track_caller]
-    fn has_one_problem(&self, check: &str, text: &str) -> &str {
+    pub(crate) fn has_one_problem(&self, check: &str, text: &str) -> &str {
         assert_eq!(self.only("problem").len(), 1, "{self:#?}");
         self.has(check, "problem", text)
     }

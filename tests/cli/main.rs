@@ -3,6 +3,7 @@
 mod acting;
 mod clean;
 mod cron;
+mod distributed;
 mod doctor;
 mod documentation;
 mod flock;

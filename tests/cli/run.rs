@@ -146,7 +146,7 @@ fn what_cannot_be_understood_is_64_and_runs_nothing() {
         &["job", "--semaphore", "0", "--", "touch", "ran"],
         &["job", "--semaphore", "2", "--shared", "--", "touch", "ran"],
         &["job", "--on-lost", "cry", "--", "touch", "ran"],
-        &["job", "--distributed", "--", "touch", "ran"],
+        &["job", "--expires", "5s", "--", "touch", "ran"],
     ] {
         run(&place, words).current_dir(place.path()).assert().code(status(Exit::Usage)).stdout("");
     }
@@ -355,7 +355,7 @@ fn the_manual_says_every_exit_status() {
     let place = Place::new("manual");
     let help = place.lockutils(&["run", "--help"]).assert().success().stderr("");
     let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
-    for code in [1, 64, 66, 69, 71, 74, 75, 77, 78, 126, 127] {
+    for code in [1, 64, 66, 68, 69, 71, 74, 75, 76, 77, 78, 126, 127] {
         assert!(
             help.lines().any(|line| line.trim_start().starts_with(&format!("{code}  "))),
             "{code}: {help}"

@@ -9,17 +9,17 @@ use lockutils_tests::{Child, Place};
 use crate::run::{LOOP, run};
 
 /// What was said on standard error of a child, in a file.
-struct Said(std::path::PathBuf);
+pub(crate) struct Said(std::path::PathBuf);
 
 impl Said {
-    fn of(place: &Place, command: &mut Command) -> Self {
+    pub(crate) fn of(place: &Place, command: &mut Command) -> Self {
         let path = std::env::temp_dir()
             .join(format!("{}.stderr", place.path().file_name().expect("a name").display()));
         command.stderr(Stdio::from(File::create(&path).expect("a file")));
         Self(path)
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         fs::read_to_string(&self.0).expect("text")
     }
 }

@@ -7,11 +7,13 @@
 //! | [`storage`] | its file system |
 //! | [`locking`] | whether locks exclude there; by trying |
 //! | [`content`] | what is in it |
+//! | [`engine`] | the engine of distributed locks, and whether they can be taken there |
 //! | [`system`] | what the host and the process have to give |
 
 mod configured;
 mod content;
 mod directory;
+mod engine;
 mod finding;
 mod locking;
 mod mounts;
@@ -26,17 +28,19 @@ use std::process::ExitCode;
 use lockutils::exit::Exit;
 use lockutils::{Config, Locks, Mechanism};
 
+use self::configured::Configured;
 use self::finding::{Finding, State};
+use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::place::Directory;
 
-/// Checks whether locks work in a directory, and says what to change
+/// Checks whether locks work in a directory and on an engine, and says what to change
 ///
 /// Each check is a line: `ok`, `warning` for what may do harm one day, or `problem` for what keeps locks from working;
 /// and below the last two, the way out. Run it as the user whose locks they are, with the environment of the service.
 ///
 /// It takes locks on files of its own, which it removes, and for a moment locks of files that nobody has, to ask whose
-/// they are. It makes no directory and changes no setting.
+/// they are. On the engine of distributed locks it takes one with a name of its own. It makes no directory and changes no setting.
 ///
 /// The exit status is 0 when there is no problem, with warnings or without, and 1 when there is one.
 #[derive(Debug, clap::Args)]
@@ -48,6 +52,9 @@ pub(crate) struct Args {
     /// Tries the locks on this file, for the process that has them
     #[arg(long, value_name = "FILE", hide = true)]
     probe: Option<PathBuf>,
+
+    #[command(flatten)]
+    engine: Engine,
 
     #[command(flatten)]
     directory: Directory,
@@ -70,16 +77,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(file) = &args.probe {
         return probe::answer(file);
     }
-    let findings = examine(&args.directory);
+    let findings = examine(args);
     print(args, &findings).map_err(|error| Failure::io("write to", Path::new("standard output"), &error))?;
     let is_well = findings.iter().all(|finding| finding.state != State::Problem);
     Ok(if is_well { Exit::Success } else { Exit::Conflict }.into())
 }
 
-fn examine(directory: &Directory) -> Vec<Finding> {
-    let (mut findings, patient) = configured::check(directory);
+fn examine(args: &Args) -> Vec<Finding> {
+    let Configured { mut findings, config, patient } = configured::check(&args.directory, &args.engine);
     if let Some(patient) = &patient {
         findings.extend(examine_directory(patient));
+    }
+    if let (Some(config), Ok(source)) = (config, args.directory.source_of(&args.engine)) {
+        findings.extend(engine::check(&config, source));
     }
     findings.extend(system::check(patient.as_ref()));
     findings

@@ -7,6 +7,8 @@ use std::path::Path;
 use lockutils::Error;
 use lockutils::exit::Exit;
 
+use crate::shown::line;
+
 /// A command that has failed. Its text fits into one line and says the way out.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -24,6 +26,13 @@ impl Failure {
         let way_out = "say --lock-path DIR, or --config FILE with a `lock_path` in it, or set LOCKUTILS_LOCK_PATH \
                        (OSLO_LOCK_PATH is read too)";
         Self::new(Exit::Config, format_args!("no lock directory; {way_out}"))
+    }
+
+    /// Nobody has said where the engine of distributed locks is, nor where lock files are, which would take its place.
+    pub(crate) fn no_engine() -> Self {
+        let way_out = "say --backend-url URL, or --config FILE with a `backend_url` in it, or set LOCKUTILS_BACKEND_URL; or \
+                       say --lock-path DIR, for locks of this host alone";
+        Self::new(Exit::Config, format_args!("no engine for distributed locks; {way_out}"))
     }
 
     /// What was done at a path, and what the system has said to that.
@@ -56,9 +65,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A line on standard error.
+/// A line on standard error. What others call themselves may be in it, and holds whatever they like.
 pub(crate) fn say(text: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "lockutils: {text}");
+    let _ = writeln!(io::stderr(), "lockutils: {}", line(&text.to_string()));
 }
 
 impl From<Error> for Failure {
@@ -72,19 +81,28 @@ fn exit_of(error: &Error) -> Exit {
         Exit::Conflict
     } else if error.is_invalid_name() || error.is_mismatch() {
         Exit::Usage
-    } else if error.is_not_a_file() {
+    } else if error.is_not_a_file() || is_foreign(error) {
         Exit::NotAFile
     } else if error.is_lost() {
         Exit::Lost
-    } else if error.is_config() || error.is_no_lock_path() {
+    } else if error.is_config() || error.is_no_lock_path() || error.is_no_backend() {
         Exit::Config
     } else if error.is_permission() {
         Exit::NotPermitted
     } else if error.is_unsupported() {
         Exit::Unsupported
+    } else if error.is_unreachable() {
+        Exit::Unreachable
+    } else if error.is_engine() {
+        Exit::Engine
     } else if error.is_io() {
         Exit::Io
     } else {
         Exit::Internal
     }
+}
+
+/// Something else stands where the engine keeps the lock. The library tells that by its words alone.
+fn is_foreign(error: &Error) -> bool {
+    error.is_engine() && error.to_string().contains("): in the place of the lock there is ")
 }

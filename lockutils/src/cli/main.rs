@@ -9,6 +9,7 @@ mod command;
 mod completions;
 mod doctor;
 mod duration;
+mod engine;
 mod failure;
 mod json;
 mod list;
@@ -26,10 +27,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Named locks between the processes of a host: one name stands for one lock, whoever takes it.
+/// Named locks between the processes of a host, or of all hosts: one name stands for one lock, whoever takes it.
 ///
 /// A lock is a file in the lock directory. Whatever takes the same file is excluded: services that use the library
-/// lockutils, oslo.concurrency, fasteners, py-filelock or flock(1).
+/// lockutils, oslo.concurrency, fasteners, py-filelock or flock(1). With --distributed it is kept by Redis, etcd or ZooKeeper,
+/// and excludes all who use the same one.
 #[derive(Debug, Parser)]
 #[command(name = "lockutils", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_long_help = EXIT_STATUS)]
@@ -55,15 +57,17 @@ Exit status, of all commands:
     0  all is well; of `run` and `wrapper`, that of the command
     1  run: somebody else has the lock. who: nobody has it. doctor: something should be changed
    64  the command line, or the name of a lock, is not understood
-   66  what is there is no lock file
-   69  the file system keeps no locks, or the mechanism has none of this kind
+   66  what is there is no lock
+   68  the engine of a distributed lock cannot be reached
+   69  the file system, the mechanism or the engine has no such locks
    70  something that should not happen
    71  the system has refused a process, a thread or a descriptor
    73  a file or directory cannot be made
    74  reading or writing has failed
    75  the lock was lost, and the command was ended for that
-   77  not permitted
-   78  no lock directory, or a configuration that cannot be used
+   76  the engine of a distributed lock has refused
+   77  not permitted, by the system or by the engine
+   78  no lock directory and no engine, or a configuration that cannot be used
   126  the command cannot be executed
   127  there is no such command
 128+n  signal n has ended the command";

@@ -4,10 +4,13 @@
 mod file;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use lockutils::distributed::Backend;
 use lockutils::exit::Exit;
 use lockutils::{Config, Locks};
 
+use crate::engine::Engine;
 use crate::failure::Failure;
 
 /// Where the lock files are.
@@ -50,10 +53,45 @@ impl Place {
         let config = self.directory.configuration()?;
         let locks = Locks::new(config.clone())?;
         let directory = locks.lock_path().ok_or_else(Failure::no_directory)?;
-        let Some(prefix) = &self.prefix else { return Ok((locks, directory)) };
+        Ok((self.prefixed(locks, config)?, directory))
+    }
+
+    /// Those of an engine, which needs no directory.
+    pub(crate) fn distributed(&self, engine: &Engine) -> Result<Distributed, Failure> {
+        let config = engine.configure(self.directory.configuration()?)?;
+        let locks = Locks::new(config.clone())?;
+        if locks.lock_path().is_none() && config.backend_url.is_none() {
+            return Err(Failure::no_engine());
+        }
+        let prefix = self.prefix.as_ref().or(config.lock_file_prefix.as_ref()).cloned().unwrap_or_default();
+        let locks = self.prefixed(locks, config)?;
+        let backend = locks.backend()?;
+        Ok(Distributed { locks, backend, prefix })
+    }
+
+    fn prefixed(&self, locks: Locks, config: Config) -> Result<Locks, Failure> {
+        let Some(prefix) = &self.prefix else { return Ok(locks) };
         // What was wrong with the rest has been said.
-        let locks = Locks::new(config.lock_file_prefix(prefix));
-        locks.map(|locks| (locks, directory)).map_err(|error| Failure::new(Exit::Usage, error))
+        Locks::new(config.lock_file_prefix(prefix)).map_err(|error| Failure::new(Exit::Usage, error))
+    }
+}
+
+/// Locks of an engine.
+pub(crate) struct Distributed {
+    pub(crate) locks: Locks,
+    /// `None`: lock files take its place.
+    pub(crate) backend: Option<Arc<dyn Backend>>,
+    prefix: String,
+}
+
+impl Distributed {
+    /// The name of a lock as the engine knows it.
+    pub(crate) fn full_name(&self, name: &str) -> String {
+        let name = name.replace('/', "_");
+        match self.prefix.trim_end_matches('-') {
+            "" => name,
+            prefix => format!("{prefix}-{name}"),
+        }
     }
 }
 
@@ -85,13 +123,26 @@ impl Directory {
             Some(file) if is_set(&file::read(file)?) => Some(Source::File(file)),
             _ => ["LOCKUTILS_LOCK_PATH", "OSLO_LOCK_PATH"]
                 .into_iter()
-                .find(|key| std::env::var_os(key).is_some_and(|path| !path.is_empty()))
+                .find(is_in_environment)
                 .map(Source::Environment),
+        })
+    }
+
+    /// Who has said which engine it is. `None`: nobody.
+    pub(crate) fn source_of(&self, engine: &Engine) -> Result<Option<Source<'_>>, Failure> {
+        Ok(match &self.config {
+            _ if engine.has_url() => Some(Source::Argument),
+            Some(file) if file::read(file)?.backend_url.is_some() => Some(Source::File(file)),
+            _ => Some("LOCKUTILS_BACKEND_URL").filter(is_in_environment).map(Source::Environment),
         })
     }
 }
 
-/// Who has said where the lock files are.
+fn is_in_environment(key: &&'static str) -> bool {
+    std::env::var_os(key).is_some_and(|value| !value.is_empty())
+}
+
+/// Who has said where the lock files are, or the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source<'a> {
     Argument,

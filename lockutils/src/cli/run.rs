@@ -4,9 +4,12 @@
 //! |---|---|
 //! | [`ask`] | what is to be taken, and taking it |
 //! | [`waiting`] | what is shown meanwhile |
-//! | [`lost`] | what becomes of the command when a lock is lost |
+//! | [`far`] | whether an engine keeps it, for all hosts |
+//! | [`lost`], [`bell`] | what becomes of the command when a lock is lost, and what tells of that |
 
 mod ask;
+mod bell;
+mod far;
 mod lost;
 mod waiting;
 
@@ -15,13 +18,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lockutils::Locks;
 use lockutils::exit::Exit;
+use lockutils::{Error, Locks};
 
 use self::ask::{Ask, Held};
+use self::far::Far;
 use self::lost::{Lost, OnLost};
 use crate::command::signals::Signals;
-use crate::command::{Command, Tie, attend};
+use crate::command::{Command, attend};
 use crate::failure::{Failure, say};
 use crate::place::Place;
 use crate::shown::plain;
@@ -64,6 +68,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     under: Under,
+
+    #[command(flatten)]
+    far: Far,
 
     #[command(flatten)]
     place: Place,
@@ -131,7 +138,7 @@ struct Under {
     #[arg(long)]
     set_env: bool,
 
-    /// What to do when the lock is lost, because its file was removed or replaced
+    /// What to do when the lock is lost: its file was removed or replaced, or its engine has not confirmed it in time
     ///
     /// The command gets the signal, and not what it has started: a shell that is to pass it on needs a trap.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnLost::Kill)]
@@ -158,13 +165,15 @@ Exit status:
   That of the command; 128 and the signal's number if one has ended it.
     1  somebody else has the lock; another number with -E
    64  the command line, or the name of a lock, is not understood
-   66  there is something else in the place of the lock file
-   69  the file system or the mechanism has no such locks
+   66  there is something else in the place of the lock
+   68  the engine of a distributed lock cannot be reached
+   69  the file system, the mechanism or the engine has no such locks
    71  the system has no process to give
    74  reading or writing has failed
    75  the lock was lost, and the command was ended for that
-   77  not permitted
-   78  no lock directory, or a configuration that cannot be used
+   76  the engine of a distributed lock has refused
+   77  not permitted, by the system or by the engine
+   78  neither a directory nor an engine, or no usable configuration
   126  the command cannot be executed
   127  there is no such command
 
@@ -176,11 +185,15 @@ Examples:
   With other reports, but not while the above dumps:
   lockutils run --shared db -- report
   No more than four at once:
-  lockutils run --semaphore 4 uploads -- upload file";
+  lockutils run --semaphore 4 uploads -- upload file
+  On one host of all that share the engine:
+  export LOCKUTILS_BACKEND_URL=etcd://a:2379,b:2379,c:2379
+  lockutils run --distributed --no-wait nightly -- backup --all";
 
 pub(crate) fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let command = args.command()?;
-    let ask = args.ask(&args.place.locks()?)?.with_purpose(&command);
+    let (locks, is_far) = args.far.locks(&args.place)?;
+    let ask = args.ask(&locks)?.kept_by_an_engine(is_far).with_purpose(&command);
     match args.take(&ask)? {
         Some(held) => args.execute(command, held).map(ExitCode::from),
         None => Ok(args.wait.conflict_exit_code.into()),
@@ -204,12 +217,12 @@ impl Args {
     fn ask(&self, locks: &Locks) -> Result<Ask, Failure> {
         self.refuse_paths()?;
         match (self.kind.semaphore, &self.names[..]) {
-            (Some(permits), [name]) => Ok(Ask::permit(locks, name, permits, self.kind.fair)),
+            (Some(permits), [name]) => Ok(Ask::permit(locks, name, permits, self.kind.fair, &self.far)),
             (Some(_), _) => Err(Failure::new(
                 Exit::Usage,
                 "--semaphore is for one name; run `lockutils run` under `lockutils run` for more",
             )),
-            (None, names) => Ok(Ask::locks(locks, names, self.kind.shared, self.kind.fair)),
+            (None, names) => Ok(Ask::locks(locks, names, self.kind.shared, self.kind.fair, &self.far)),
         }
     }
 
@@ -272,21 +285,31 @@ impl Args {
         if self.wait.verbose {
             say(format_args!("executing {command}"));
         }
-        let signals = Signals::block().map_err(|error| Failure::new(Exit::System, error))?;
+        let system = |error| Failure::new(Exit::System, error);
+        let signals = Signals::block().map_err(system)?;
+        let mut lost = Lost::new(&held, self.under.on_lost, self.under.kill_after).map_err(system)?;
         let inherited = if self.under.close { Vec::new() } else { held.inheritable()? };
-        let tie = if inherited.is_empty() { Tie::Death } else { Tie::None };
-        let child = command.spawn(&signals, tie)?;
+        let child = command.spawn(&signals, held.tie(&inherited))?;
         drop(inherited);
-        let mut lost = Lost::new(&held, self.under.on_lost, self.under.kill_after);
         let code = attend::to_the_end(child, &signals, &mut lost)?;
         let code = if lost.has_killed() { Exit::Lost.code() } else { code };
-        lost.look_back();
-        // It changes nothing for the command, which has ended. Of what is lost, all has been said.
-        if let Err(error) = held.release()
-            && !error.is_lost()
-        {
-            say(error);
+        let is_told = lost.look_back();
+        // It changes nothing for the command, which has ended.
+        match held.release() {
+            Err(error) if error.is_lost() && is_told => {}
+            Err(error) => say_not_released(&error),
+            Ok(()) => {}
         }
         Ok(code)
+    }
+}
+
+/// What the library says of an engine that is out of reach is meant for those who want a lock.
+fn say_not_released(error: &Error) {
+    match (error.name(), error.is_unreachable(), std::error::Error::source(error)) {
+        (Some(name), true, Some(why)) => say(format_args!(
+            "the engine has not confirmed that lock `{name}` was let go: {why}; it is free when its lease has run out, at the latest"
+        )),
+        _ => say(error),
     }
 }

@@ -17,6 +17,19 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same for a text of ours that has those of others in it: a backslash stays as it is.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    let is_ours = |c: char| c == '\\' || is_plain(c);
+    if text.chars().all(is_ours) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        if is_ours(c) { shown.push(c) } else { shown.extend(c.escape_default()) }
+    }
+    Cow::Owned(shown)
+}
+
 /// The same for the name of a file, which need not be text: `\xff` for a byte that is none.
 pub(crate) fn plain_name(name: &OsStr) -> Cow<'_, str> {
     if let Some(text) = name.to_str() {
@@ -75,6 +88,12 @@ mod tests {
         for text in ["volume-1", "größe", "e\u{301}", "名前", "a b"] {
             assert!(matches!(plain(text), Cow::Borrowed(same) if same == text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_is_one_line() {
+        assert_eq!(line("held by a\nb\u{1b}[2J"), "held by a\\nb\\u{1b}[2J");
+        assert!(matches!(line("\"a\\u{7}\" is no name"), Cow::Borrowed(_)));
     }
 
     #[test]

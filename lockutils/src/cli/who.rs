@@ -1,12 +1,15 @@
 //! `lockutils who`: who has one lock.
 
+pub(crate) mod far;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use lockutils::exit::Exit;
-use lockutils::{FileState, FileStatus};
+use lockutils::{FileState, FileStatus, Locks};
 
+use crate::engine::{Engine, needs_distributed};
 use crate::failure::{Failure, say};
 use crate::json::Line;
 use crate::output::{self, Stop, ended};
@@ -18,8 +21,10 @@ use crate::shown::plain;
 /// It looks, and takes nothing. Each holder is a line; programs that are not of this library are named too. The name may have
 /// a `/`, as in the library: the file has a `_` in its place.
 ///
-/// Exit status: 0 if somebody has it, 1 if nobody has it; 66 if what is there is no lock file; 77 if it may not be read; 78 if
-/// there is no lock directory to look into.
+/// With --distributed its engine is asked, which knows those who hold it and those who wait, on all hosts; a line for each.
+///
+/// Exit status: 0 if somebody has it, 1 if nobody has it; 66 if what is there is no lock; 68 if the engine cannot be reached, 76
+/// if it refuses; 77 if it may not be read; 78 if there is no lock directory to look into, and no engine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Prints a line of JSON, as `lockutils list --json` does
@@ -28,6 +33,15 @@ pub(crate) struct Args {
 
     /// The name of the lock, without the prefix
     name: String,
+
+    /// Asks the engine that all hosts share
+    ///
+    /// Without an engine, it is the lock file that takes its place.
+    #[arg(long, help_heading = "Distributed locks")]
+    distributed: bool,
+
+    #[command(flatten)]
+    engine: Engine,
 
     // Last, since what follows would stand under its heading.
     #[command(flatten)]
@@ -38,8 +52,21 @@ pub(crate) struct Args {
 const OTHER_MECHANISM: [&str; 2] = ["it is a pid file", "it was made for a lock of the kernel"];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let (locks, directory) = args.place.locks_and_directory()?;
-    let lock = locks.lock(&args.name).external();
+    if !args.distributed {
+        needs_distributed(args.engine.said())?;
+        return of_file(args, &args.place.locks()?);
+    }
+    let far = args.place.distributed(&args.engine)?;
+    match &far.backend {
+        Some(backend) => far::run(args, &far, &**backend),
+        None => of_file(args, &far.locks),
+    }
+}
+
+/// Of a lock that is a file, also of a distributed one without an engine.
+fn of_file(args: &Args, locks: &Locks) -> Result<ExitCode, Failure> {
+    let lock = locks.lock(&args.name);
+    let lock = if args.distributed { lock.distributed() } else { lock.external() };
     let Some(status) = lock.file_status()? else {
         return Err(Failure::new(Exit::Internal, "an external lock has no file"));
     };
@@ -52,8 +79,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             return Err(Failure::new(Exit::NotAFile, format_args!("{}: {why}; {way_out}", plain(&path))));
         }
     }
-    if !directory.exists() {
-        say(format_args!("there is no lock directory {}", plain(&directory.to_string_lossy())));
+    if let Some(directory) = status.path().parent().filter(|directory| !directory.exists()) {
+        say(format_args!("there is no lock directory {}", directory.display()));
     }
     ended(answer(args, &status))
 }

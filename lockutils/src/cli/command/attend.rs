@@ -1,6 +1,7 @@
 //! While the command runs: signals are passed on to it, and its end is waited for.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -25,6 +26,16 @@ pub(crate) trait Overseer {
     /// When it wants to look next, if ever.
     fn due(&self) -> Option<Instant>;
 
+    /// What wakes it before that, if anything does: a descriptor that can be read then.
+    fn bell(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Whether it was woken. Asked once, it has been heard.
+    fn is_called(&self) -> bool {
+        false
+    }
+
     fn look(&mut self, child: &Child);
 }
 
@@ -47,10 +58,10 @@ impl Child {
     /// Waits for its end, whatever happens meanwhile: who has a lock for it must not let go before.
     fn attend(mut self, signals: &Signals, overseer: &mut dyn Overseer) -> io::Result<ExitStatus> {
         loop {
-            if overseer.due().is_some_and(|due| due <= Instant::now()) {
+            if overseer.is_called() || overseer.due().is_some_and(|due| due <= Instant::now()) {
                 overseer.look(&self);
             }
-            let ended = match signals.next(overseer.due()) {
+            let ended = match signals.next(overseer.due(), overseer.bell()) {
                 Ok(Some(came)) => self.heed(came)?,
                 // Should its end have been told to somebody else, it is seen here.
                 Ok(None) => self.look(libc::WNOHANG)?,

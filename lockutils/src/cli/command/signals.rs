@@ -51,11 +51,13 @@ impl Signals {
         &self.before
     }
 
-    /// Waits for the next one, until `end`. `None`: it was none of these, or none came.
-    pub(super) fn next(&self, end: Option<Instant>) -> nix::Result<Option<Came>> {
-        if let Some(end) = end
-            && !is_readable(self.descriptor.as_fd(), end)?
-        {
+    /// Waits for the next one, until `end` or until the bell rings. `None`: it was none of these, or none came.
+    pub(super) fn next(
+        &self,
+        end: Option<Instant>,
+        bell: Option<BorrowedFd<'_>>,
+    ) -> nix::Result<Option<Came>> {
+        if (end.is_some() || bell.is_some()) && !is_readable(self.descriptor.as_fd(), end, bell)? {
             return Ok(None);
         }
         match self.descriptor.read_signal() {
@@ -70,13 +72,23 @@ impl Signals {
     }
 }
 
-fn is_readable(descriptor: BorrowedFd<'_>, end: Instant) -> nix::Result<bool> {
-    let left = end.saturating_duration_since(Instant::now());
-    // One millisecond more than is left, so that it is over by then.
-    let timeout = PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
-    match poll(&mut [PollFd::new(descriptor, PollFlags::POLLIN)], timeout) {
+/// Waits until the descriptor can be read, `end` has come, or the other one can be read.
+fn is_readable(
+    descriptor: BorrowedFd<'_>,
+    end: Option<Instant>,
+    other: Option<BorrowedFd<'_>>,
+) -> nix::Result<bool> {
+    let timeout = end.map_or(PollTimeout::NONE, |end| {
+        let left = end.saturating_duration_since(Instant::now());
+        // One millisecond more than is left, so that it is over by then.
+        PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
+    });
+    let all = [Some(descriptor), other].into_iter().flatten();
+    let mut all: Vec<_> = all.map(|one| PollFd::new(one, PollFlags::POLLIN)).collect();
+    match poll(&mut all, timeout) {
         Err(Errno::EINTR) => Ok(false),
-        readable => readable.map(|number| number > 0),
+        Err(errno) => Err(errno),
+        Ok(_) => Ok(all[0].any().unwrap_or(true)),
     }
 }
 

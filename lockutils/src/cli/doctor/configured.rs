@@ -1,50 +1,76 @@
 //! Which directory it is, who says so, and whether all say the same.
 
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use lockutils::{Config, Locks};
 
 use super::Patient;
 use super::finding::Finding;
+use crate::engine::Engine;
 use crate::place::{Directory, Source};
 
 const CHECK: &str = "configuration";
 const KEYS: [&str; 2] = ["LOCKUTILS_LOCK_PATH", "OSLO_LOCK_PATH"];
 
-/// What is configured; `None` if that is nothing which can be looked at.
-pub(super) fn check(directory: &Directory) -> (Vec<Finding>, Option<Patient>) {
-    let (config, source) = match (directory.said(), directory.source()) {
+/// What is configured, as far as it can be looked at.
+#[derive(Default)]
+pub(super) struct Configured {
+    pub(super) findings: Vec<Finding>,
+    pub(super) config: Option<Config>,
+    /// The directory, if there is one.
+    pub(super) patient: Option<Patient>,
+}
+
+impl Configured {
+    fn problem(why: impl fmt::Display) -> Self {
+        Self { findings: vec![Finding::error(CHECK, why)], ..Self::default() }
+    }
+}
+
+pub(super) fn check(directory: &Directory, engine: &Engine) -> Configured {
+    let said = directory.said().and_then(|config| engine.configure(config));
+    let (config, source) = match (said, directory.source()) {
         (Ok(config), Ok(source)) => (config, source),
-        (Err(failure), _) | (_, Err(failure)) => return (vec![Finding::error(CHECK, failure)], None),
+        (Err(failure), _) | (_, Err(failure)) => return Configured::problem(failure),
     };
     let locks = match Locks::new(config.clone()) {
         Ok(locks) => locks,
-        Err(error) => return (vec![Finding::error(CHECK, error)], None),
+        Err(error) => return Configured::problem(error),
     };
-    let (Some(source), Some(path)) = (source, locks.lock_path()) else { return (vec![nothing()], None) };
+    let (Some(source), Some(path)) = (source, locks.lock_path()) else {
+        let findings = vec![nothing(&config)];
+        return Configured { findings, config: Some(config), patient: None };
+    };
     // What the locks of the service would not be, those of the checks have to be.
     let locks = Locks::new(config.clone().disable_process_locking(false)).unwrap_or(locks);
     let findings = [
-        Some(Finding::ok(CHECK, format_args!("{}, from {}", path.display(), named(source)))),
+        Some(Finding::ok(CHECK, format_args!("{}, from {}", path.display(), named(source, "--lock-path")))),
         spelled(&config),
         temporary(&path),
         disabled(&config),
         open(&config),
         environment(source, &path),
     ];
-    (findings.into_iter().flatten().collect(), Some(Patient { path, config, locks }))
+    let findings = findings.into_iter().flatten().collect();
+    let patient = Patient { path, config: config.clone(), locks };
+    Configured { findings, config: Some(config), patient: Some(patient) }
 }
 
-fn nothing() -> Finding {
+/// Who has an engine needs no directory.
+fn nothing(config: &Config) -> Finding {
+    if config.backend_url.is_some() {
+        return Finding::ok(CHECK, "no lock directory, so there are distributed locks only");
+    }
     let way_out = "set `lock_path` in the configuration of the service and say --config FILE, or set the environment \
                    variable LOCKUTILS_LOCK_PATH, or say --lock-path DIR";
     Finding::problem(CHECK, "no lock directory is configured, so there are no external locks", way_out)
 }
 
-fn named(source: Source<'_>) -> String {
+pub(super) fn named(source: Source<'_>, argument: &str) -> String {
     match source {
-        Source::Argument => "--lock-path".to_owned(),
+        Source::Argument => argument.to_owned(),
         Source::File(file) => file.display().to_string(),
         Source::Environment(key) => format!("the environment variable {key}"),
     }
