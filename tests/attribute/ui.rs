@@ -1,4 +1,4 @@
-//! What the compiler says: one mistake a file, in `../ui`.
+//! What the compiler says: one mistake a file, in `ui`.
 
 #[test]
 fn ui() {

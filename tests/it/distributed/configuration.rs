@@ -33,7 +33,7 @@ fn a_url_is_read_from_every_format_and_written_as_it_was() {
 #[test]
 fn what_cannot_be_used_is_refused_with_the_way_out() {
     for (url, part) in [
-        ("postgres://h", "there is no engine for `postgres:`; there are `file:`, `memory:`, `redis:`"),
+        ("postgres://h", "there is no engine for `postgres:`; there are `file:`, `memory:`"),
         ("nonsense", "it has no scheme, such as `redis://`"),
         ("memory://host/x", "`memory:` has no hosts; write `memory:` or `memory:name`"),
         ("memory:x?ttl=5s", "`memory:` has no key `ttl`; its keys are `request_timeout`"),

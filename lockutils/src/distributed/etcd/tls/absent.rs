@@ -20,6 +20,7 @@ pub(crate) fn of(url: &BackendUrl) -> Result<Option<Config>, Error> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "with TLS it can fail")]
 pub(crate) fn secured(endpoint: Endpoint, config: Option<&Config>) -> Result<Endpoint, Error> {
     match config {
         None => Ok(endpoint),
