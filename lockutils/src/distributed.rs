@@ -10,7 +10,7 @@
 //! | `memory:`, `memory:name` | all registries of this process that name it: for tests | |
 //! | `redis://…`, `rediss://…`, `redis+sentinel://…` | Redis | `redis` |
 //! | `etcd://…`, `etcds://…` | etcd | `etcd` |
-//! | `zookeeper://…` | ZooKeeper | `zookeeper` |
+//! | `zookeeper://…`, `zookeepers://…` | ZooKeeper | `zookeeper` |
 //!
 //! # How a lock is held
 //!
@@ -22,6 +22,8 @@
 
 mod backend;
 mod contender;
+#[cfg(all(feature = "tls", any(feature = "redis", feature = "zookeeper")))]
+mod crypto;
 mod engine;
 mod engine_lock;
 #[cfg(feature = "etcd")]

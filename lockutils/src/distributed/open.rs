@@ -62,7 +62,7 @@ fn open(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
         #[cfg(feature = "etcd")]
         "etcd" | "etcds" => super::etcd::open(settings),
         #[cfg(feature = "zookeeper")]
-        "zookeeper" => super::zookeeper::open(settings),
+        "zookeeper" | "zookeepers" => super::zookeeper::open(settings),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => super::redis::open(settings),
         "file" => Err(wrong("`file:` stands for the lock files of this host, which nobody is a client of")),
@@ -76,7 +76,7 @@ fn open(settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
 }
 
 /// The schemes of engines, and the feature of each.
-const ENGINES: [(&str, &str); 7] = [
+const ENGINES: [(&str, &str); 8] = [
     ("redis", "redis"),
     ("rediss", "redis"),
     ("redis+sentinel", "redis"),
@@ -84,6 +84,7 @@ const ENGINES: [(&str, &str); 7] = [
     ("etcd", "etcd"),
     ("etcds", "etcd"),
     ("zookeeper", "zookeeper"),
+    ("zookeepers", "zookeeper"),
 ];
 
 fn known() -> String {

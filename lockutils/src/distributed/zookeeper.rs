@@ -20,6 +20,8 @@ mod problem;
 mod rules;
 mod session;
 mod task;
+#[cfg_attr(not(feature = "tls"), path = "zookeeper/no_tls.rs")]
+mod tls;
 mod view;
 
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Users, directories and names.
 
-use lockutils::distributed::{Failure, Share};
-use lockutils_tests::server::{EnginePeer, ZooKeeper};
+use lockutils::distributed::{self, BackendUrl, Failure, Share};
+use lockutils_tests::server::{EnginePeer, Tls, ZooKeeper, ZooKeeperOptions};
 
-use super::{client, comes_to, nodes, server, write};
+use super::{LONG, client, comes_to, nodes, server, write};
 use crate::contract::client::Client;
 
 fn as_user(server: &ZooKeeper, login: &str, keys: &str) -> Client {
@@ -115,4 +115,44 @@ fn where_a_node_goes_with_a_session_there_is_no_lock() {
         assert!(matches!(refused, Err(Failure::Foreign(_))), "{refused:?}");
     }
     client.release(&held).expect("it is held");
+}
+
+#[test]
+fn what_nobody_else_can_read_goes_by_tls() {
+    let server = ZooKeeper::start_with(ZooKeeperOptions::new().tick(500).tls());
+    let tls = server.tls().expect("it has certificates");
+    assert!(server.url().starts_with("zookeepers://"));
+    let (ca, cert, key) = (tls.ca(), tls.client_certificate(), tls.client_key());
+    for keys in [format!("?ca={ca}"), format!("?ca={ca}&cert={cert}&key={key}")] {
+        let client = client(&(server.url() + &keys));
+        let held = client.take("job", Share::Write);
+        client.verify(&held).expect("it is held");
+        client.release(&held).expect("it is held");
+    }
+}
+
+#[test]
+fn a_server_that_others_vouch_for_is_not_trusted() {
+    let [server, other] = [(); 2].map(|()| ZooKeeper::start_with(ZooKeeperOptions::new().tick(500).tls()));
+    let ca = other.tls().expect("it has certificates").ca();
+    let failure = client(&format!("{}?ca={ca}&request_timeout=1s", server.url())).enter(write("job"));
+    assert!(matches!(failure, Err(Failure::Unreachable(_))), "{failure:?}");
+}
+
+#[test]
+fn what_is_wrong_with_certificates_is_said_at_once() {
+    let (file, tls) = (tempfile::NamedTempFile::new().expect("a file"), Tls::new());
+    let path = file.path().display();
+    for (url, why) in [
+        ("zookeepers://h".to_owned(), "needs the key `ca`"),
+        ("zookeepers://h?ca=/nonesuch".to_owned(), "its key `ca`: /nonesuch cannot be read"),
+        (format!("zookeepers://h?ca={path}"), "no valid tls trust anchor"),
+        (format!("zookeepers://h?ca={}&key={path}", tls.ca()), "both or none are needed"),
+        (format!("zookeepers://h?ca={}&key={path}&cert={path}", tls.ca()), "its key `cert` cannot be used"),
+        (format!("zookeeper://h?ca={path}"), "its key `ca` is for `zookeepers:` only"),
+    ] {
+        let url = BackendUrl::parse(&url).expect("a URL");
+        let error = distributed::connect(&url, LONG).expect_err("it cannot be used");
+        assert!(error.is_config() && error.to_string().contains(why), "{error}");
+    }
 }

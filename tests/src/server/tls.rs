@@ -20,7 +20,8 @@ impl Tls {
     ///
     /// When openssl(1) does not.
     #[track_caller]
-    pub(super) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "it makes files")]
+    pub fn new() -> Self {
         let tls = Self { directory: Directory::new("tls") };
         tls.make("ca", "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign");
         tls.make_signed("server", "-addext subjectAltName=DNS:localhost,IP:127.0.0.1");

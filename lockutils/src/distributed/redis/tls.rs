@@ -4,8 +4,8 @@ use std::fs;
 
 use redis::{Client, ClientTlsConfig, ConnectionInfo, RedisResult, TlsCertificates};
 
-use crate::distributed::BackendUrl;
 use crate::distributed::open::wrong;
+use crate::distributed::{BackendUrl, crypto};
 use crate::error::Error;
 
 /// What a connection needs for it.
@@ -16,8 +16,7 @@ pub(super) struct Tls {
 
 impl Tls {
     pub(super) fn new(url: &BackendUrl) -> Result<Self, Error> {
-        // What the program itself has chosen stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crypto::choose();
         let client_tls = match (file(url, "cert")?, file(url, "key")?) {
             (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig { client_cert, client_key }),
             (None, None) => None,

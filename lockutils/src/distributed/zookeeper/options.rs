@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use zookeeper_client::{Acls, Client, Connector};
+use zookeeper_client::{Acls, Client};
 
 use super::super::BackendUrl;
 use super::super::open::{REQUEST_TIMEOUT, Settings, wrong};
 use super::layout::Layout;
 use super::name;
+use super::tls::{self, Tls};
 use crate::error::Error;
 
 const KEYS: [&str; 4] = [REQUEST_TIMEOUT, "layout", "acl", "permits"];
@@ -28,6 +29,7 @@ pub(super) struct Options {
     /// `user:password`. Secret.
     login: Option<String>,
     is_private: bool,
+    tls: Option<Tls>,
 }
 
 impl Options {
@@ -36,7 +38,7 @@ impl Options {
     /// [`Error::is_config`] when it cannot be used.
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let url = &settings.url;
-        url.expect_keys(&KEYS)?;
+        url.expect_keys(&[&KEYS, tls::KEYS].concat())?;
         let login = login(url)?;
         Ok(Self {
             hosts: hosts(url)?,
@@ -46,16 +48,20 @@ impl Options {
             keeps_permits: one_of(url.value("permits"), "permits", ["free", "kept"])? == "kept",
             request_timeout: settings.request_timeout,
             ttl: settings.ttl,
+            tls: tls::of(url)?,
             login,
         })
     }
 
-    pub(super) fn connector(&self) -> Connector {
-        let connector = Client::connector().with_session_timeout(self.ttl).with_fail_eagerly();
-        match &self.login {
-            Some(login) => connector.with_auth("digest", login.as_bytes()),
-            None => connector,
+    /// Connects, with a new session.
+    pub(super) async fn connect(&self) -> Result<Client, zookeeper_client::Error> {
+        let mut connector = Client::connector().with_session_timeout(self.ttl).with_fail_eagerly();
+        if let Some(login) = &self.login {
+            connector = connector.with_auth("digest", login.as_bytes());
         }
+        let Some(tls) = &self.tls else { return connector.connect(&self.hosts).await };
+        let hosts: Vec<_> = self.hosts.split(',').map(|host| format!("tcp+tls://{host}")).collect();
+        tls::secured(connector, tls).connect(&hosts.join(",")).await
     }
 
     /// Who may do what with the nodes that are made.

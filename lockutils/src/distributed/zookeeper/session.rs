@@ -39,7 +39,7 @@ impl Session {
     /// Begins one, and keeps it alive until it [ends](Self::end). One try with each host.
     pub(super) async fn begin(options: &Options) -> Result<Arc<Self>, Failure> {
         let begun = Moment::now();
-        let client = options.connector().connect(&options.hosts).await.map_err(problem::failure)?;
+        let client = options.connect().await.map_err(problem::failure)?;
         let state = State { client: Some(Arc::new(client.clone())), proven: begun, holds: Vec::new() };
         let session = Arc::new(Self {
             id: client.session_id(),
