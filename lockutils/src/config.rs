@@ -432,11 +432,7 @@ impl Config {
                 "the environment variable {SESSION_TTL} is {said:?}, which is no length of time: set it to one such as 10s"
             )));
         }
-        if self.session_ttl.is_some_and(|ttl| ttl < LEAST_TTL) {
-            return Err(wrong(format!(
-                "session_ttl is less than {LEAST_TTL:?}, which no network keeps alive: make it some seconds"
-            )));
-        }
+        self.session_ttl.map_or(Ok(()), distributed::check_ttl)?;
         self.check_file_url()?;
         let prefix = self.prefix();
         if let Err(rule) = name::checked(prefix, "x", false) {
@@ -479,9 +475,6 @@ impl Config {
 
 /// The scheme of lock files.
 const FILE: &str = "file";
-
-/// A session that is shorter is lost each time that the system is busy.
-const LEAST_TTL: Duration = Duration::from_millis(100);
 
 /// A directory of lock files, wherever the process goes.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Error> {

@@ -104,6 +104,8 @@ fn it_must_name_an_engine() {
 #[test]
 fn the_engine_in_memory_has_no_hosts_and_one_key() {
     connect("memory:").expect("it needs nothing");
+    let short = distributed::connect(&url("memory:"), Duration::from_millis(99)).map(drop);
+    refused(short, "session_ttl is less than 100ms");
     connect("MEMORY:name?request_timeout=2s").expect("each engine has this key");
     refused(connect("memory://host/name"), "`memory:` has no hosts; write `memory:` or `memory:name`");
     refused(connect("memory:name?ttl=1s"), "`memory:` has no key `ttl`; its keys are `request_timeout`");

@@ -45,7 +45,8 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 /// own, and an answer is what comes back from there. When the [`Caller`] is a thread, the engine may do the work on that
 /// thread, when the answer is asked for or when it is polled first: that saves the way to another thread and back.
 ///
-/// A backend is not used in a forked child: that makes its own.
+/// A backend is not used in a forked child: that makes its own. When the last `Arc` of one is dropped, its session is
+/// [closed](Self::close), unless a grant of it is left.
 pub trait Backend: fmt::Debug + Send + Sync {
     /// What this engine promises, in its present configuration.
     fn promises(&self) -> Promises;

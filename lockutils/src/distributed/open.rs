@@ -34,7 +34,8 @@ pub(crate) struct Settings {
 ///
 /// # Errors
 ///
-/// [`Error::is_config`] when the URL cannot be used, or its engine is not in this build; `file:` is no engine of this kind.
+/// [`Error::is_config`] when the URL cannot be used, or its engine is not in this build; `file:` is no engine of this kind. Also when
+/// `session_ttl` is less than 100 ms.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,11 +46,24 @@ pub(crate) struct Settings {
 /// # Ok::<(), lockutils::Error>(())
 /// ```
 pub fn connect(url: &BackendUrl, session_ttl: Duration) -> Result<Arc<dyn Backend>, Error> {
+    check_ttl(session_ttl)?;
     let request_timeout = match url.value(REQUEST_TIMEOUT) {
         Some(text) => duration(REQUEST_TIMEOUT, text)?,
         None => (session_ttl / 3).min(Duration::from_secs(5)),
     };
     open(&Settings { url: url.clone(), ttl: session_ttl, request_timeout })
+}
+
+/// A session that is shorter is lost each time that the system is busy.
+const LEAST_TTL: Duration = Duration::from_millis(100);
+
+pub(crate) fn check_ttl(ttl: Duration) -> Result<(), Error> {
+    if ttl >= LEAST_TTL {
+        return Ok(());
+    }
+    let what =
+        format!("session_ttl is less than {LEAST_TTL:?}, which no network keeps alive: make it some seconds");
+    Err(Kind::Config { what, source: None }.into())
 }
 
 /// The key of every engine.

@@ -12,7 +12,7 @@ pub enum Share {
     Write,
     /// It is shared with other readers.
     Read,
-    /// One of so many permits.
+    /// One of so many permits, which are 1 at least.
     Permit(u32),
 }
 
