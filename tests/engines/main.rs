@@ -8,6 +8,7 @@ mod contract;
 mod etcd;
 mod forked;
 mod leases;
+mod linear;
 mod matrix;
 mod peers;
 mod proxy;

@@ -158,6 +158,11 @@ impl Child {
         self.expect("released");
     }
 
+    /// Closes its standard input, for [`finish`](Self::finish) to wait for its end later.
+    pub fn close(&mut self) {
+        self.stdin = None;
+    }
+
     /// Closes its standard input, so that it lets go and ends; returns what it still said.
     ///
     /// # Panics

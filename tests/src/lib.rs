@@ -4,6 +4,7 @@
 
 mod child;
 mod counter;
+pub mod linear;
 mod mounts;
 mod named;
 mod peer;

@@ -8,6 +8,7 @@ mod engine;
 mod fault;
 mod fork;
 mod fork_race;
+mod linear;
 mod many;
 mod memory;
 mod refuse;
@@ -33,6 +34,10 @@ fn run(words: &[&str]) {
         ["release", name, ref words @ ..] => actor::release(name, words),
         ["release-one-of-two", name] => actor::release_one_of_two(name),
         ["engine", url, ttl, name] => engine::act(url, ttl, name),
+        ["linear", url, ttl, resource, number, names, seed] => {
+            linear::at_random([url, ttl, resource, number], names, seed);
+        }
+        ["linear-by-hand", url, ttl, resource, number] => linear::by_hand([url, ttl, resource, number]),
         ["exec", name] => end::exec(name),
         ["end", name, how] => end::end(name, how),
         ["forget", name] => end::forget(name),
