@@ -7,6 +7,7 @@
 mod calls;
 mod checks;
 mod control;
+mod files;
 mod fleet;
 mod history;
 #[rustfmt::skip]

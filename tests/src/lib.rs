@@ -4,6 +4,7 @@
 
 mod child;
 mod counter;
+mod fenced_file;
 pub mod linear;
 mod mounts;
 mod named;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use child::Child;
 pub use counter::Counter;
+pub use fenced_file::FencedFile;
 pub use mounts::{Mounts, needs_root};
 pub use named::{has_test, is_test, repository};
 pub use peer::{Peer, python};

@@ -6,6 +6,7 @@ mod count;
 mod end;
 mod engine;
 mod fault;
+mod fenced;
 mod fork;
 mod fork_race;
 mod linear;
@@ -34,6 +35,13 @@ fn run(words: &[&str]) {
         ["release", name, ref words @ ..] => actor::release(name, words),
         ["release-one-of-two", name] => actor::release_one_of_two(name),
         ["engine", url, ttl, name] => engine::act(url, ttl, name),
+        ["fenced-count", url, ttl, directory, looks, times] => {
+            fenced::count([url, ttl], [directory, looks], times);
+        }
+        ["fenced-count-slowly", url, ttl, directory, looks, times] => {
+            fenced::count_slowly([url, ttl], [directory, looks], times);
+        }
+        ["fenced-count-without", directory, looks, times] => fenced::count_without([directory, looks], times),
         ["linear", url, ttl, resource, number, names, seed] => {
             linear::at_random([url, ttl, resource, number], names, seed);
         }
