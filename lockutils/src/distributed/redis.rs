@@ -6,7 +6,7 @@
 //! ```text
 //! redis.rs      Backend: what is asked for                      address.rs tls.rs   what the URL says
 //!   client.rs   what is asked of the server, and its answers    connect.rs pool.rs  connections
-//!   wait.rs     one who waits    line.rs  how it is called      script.rs lua/      what the server does
+//!   wait.rs     one who waits    line.rs  how it is called      script.rs words.rs lua/   what the server does
 //!   keeper.rs   renewals, net    chore.rs what is given back    entry.rs keys.rs    what it has of a lock
 //!   workers.rs  threads for tasks                               failure.rs          what its errors mean
 //! ```
@@ -26,6 +26,7 @@ mod script;
 #[cfg_attr(not(feature = "tls"), path = "redis/no_tls.rs")]
 mod tls;
 mod wait;
+mod words;
 mod workers;
 
 use std::sync::Arc;
@@ -223,8 +224,8 @@ fn enter(client: &Arc<Client>, asked: &Arc<Asked>, waits: bool, turn: &Turn) -> 
     }
     let waiting = Waiting::new(client, asked);
     match line_up(client, asked, &waiting, turn) {
-        Ok(Came::Queued(rank, pause)) => {
-            waiting.begins(rank, pause);
+        Ok(Came::Queued(stand)) => {
+            waiting.begins(&stand);
             Ok(Entered::Queued(Box::pin(waiting)))
         }
         Ok(Came::Held(grant)) => Ok(Entered::Held(grant)),

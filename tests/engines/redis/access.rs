@@ -39,7 +39,7 @@ fn with_the_right_password_only() {
 #[test]
 fn as_the_right_user_only() {
     let rights = "~nova:* ~{nova:* &lockutils:wake:* resetchannels &lockutils:wake:* +eval +evalsha +time +type +exists \
-        +get +set +del +pexpire +pexpireat +persist +pttl +zadd +zrem +zcard +zscore +zrank +zrange +zrevrange \
+        +get +set +setrange +del +pexpire +pexpireat +persist +pttl +zadd +zrem +zcard +zscore +zrank +zrange +zrevrange \
         +zrangebyscore +zremrangebyscore +publish +subscribe +unsubscribe +punsubscribe +ping +select +info";
     let options = RedisOptions::new().user("admin", "hunter2").and_user("nova", "hunter4", rights);
     let redis = Redis::start_with(options.and_user("mute", "hunter5", "~* resetchannels +@all"));

@@ -38,6 +38,99 @@ fn who_waits_is_called() {
     }
 }
 
+/// What one is given is one's own: it has a token, and is renewed for as long as it is held.
+#[test]
+fn what_is_given_lasts() {
+    for by in [By::Thread, By::Task] {
+        let redis = Redis::start();
+        let url = redis.url() + NET;
+        let [holder, comer] = [0, 1].map(|_| client_with(&url, TTL, by));
+        let before = holder.take("job", Share::Write);
+        let wait = comer.queue("job", Share::Write);
+        holder.release(&before).expect("it is held");
+        let grant = wait.grant();
+        assert!(grant.token() > before.token());
+        assert_eq!(comer.contenders("job", Share::Write)[0].token, grant.token());
+        eventually("it is renewed", || grant.lease().remaining().is_some_and(|left| left > TTL / 2));
+        assert!(redis.cli(&["PTTL", "job"]).parse::<u128>().is_ok_and(|left| left > TTL.as_millis() / 2));
+        is_held(&comer, &grant);
+        comer.release(&grant).expect("it is held");
+        assert_eq!(keys(&redis), Vec::<String>::new());
+    }
+}
+
+/// What is to last otherwise is asked for, and so is what one has not looked at for long.
+#[test]
+fn what_cannot_be_given_is_asked_for() {
+    let redis = Redis::start();
+    let [holder, comer] = [0, 1].map(|_| client_with(&(redis.url() + NET), TTL, By::Thread));
+    let pttl = || redis.cli(&["PTTL", "job"]).parse::<i64>().expect("a number");
+    let come = |expires: Option<Duration>, ephemeral, lets_time_pass: bool| {
+        let before = holder.take("job", Share::Write);
+        let mut request = comer.request("job", Share::Write);
+        (request.expires, request.ephemeral) = (expires, ephemeral);
+        let queued = Instant::now();
+        let wait = comer.queue_request(request);
+        eventually("time passes", || !lets_time_pass || queued.elapsed() > Duration::from_secs(2));
+        holder.release(&before).expect("it is held");
+        let grant = wait.grant();
+        let left = (pttl(), grant.lease().remaining());
+        comer.release(&grant).expect("it is held");
+        left
+    };
+    let minute = Duration::from_secs(60);
+    let (key, lease) = come(Some(minute * 10), true, false);
+    assert!(key > 500_000 && lease.is_some_and(|left| left > minute * 9), "{key} {lease:?}");
+    assert_eq!(come(None, false, false), (-1, None));
+    let (key, lease) = come(None, true, true);
+    assert!(key > 50_000 && lease.is_some_and(|left| left > minute / 2), "{key} {lease:?}");
+}
+
+/// What is told late is not believed: who has lost a place, and what was given to it with that, may stand there again.
+#[test]
+fn what_was_given_to_an_earlier_place_is_not_ones_own() {
+    for by in [By::Thread, By::Task] {
+        let redis = Redis::start();
+        let [holder, comer] = [0, 1].map(|_| client_with(&(redis.url() + NET), TTL, by));
+        let before = holder.take("job", Share::Write);
+        let mut wait = comer.queue("job", Share::Write);
+        let line = redis.cli(&["ZRANGE", "{job}/queue", "0", "0", "WITHSCORES"]);
+        let (entry, place) = line.trim().split_once('\n').expect("it waits");
+        let (place, client) =
+            (place.trim().parse::<u64>().expect("a number"), entry.split(' ').nth(2).expect("a client"));
+        let token = before.token() + 1;
+        for earlier in [0, place - 1] {
+            let told = format!("job\n{token} {earlier}\n{entry}");
+            assert_eq!(redis.cli(&["PUBLISH", &format!("lockutils:wake:{client}"), &told]), "1");
+            wait.must_wait();
+        }
+        is_held(&holder, &before);
+        holder.release(&before).expect("it is held");
+        comer.release(&wait.grant()).expect("it is held");
+        eventually("nothing is left", || keys(&redis).is_empty());
+    }
+}
+
+/// Who gives up at the moment at which it is given the lock lets it go.
+#[test]
+fn what_is_given_to_nobody_comes_free() {
+    for by in [By::Thread, By::Task] {
+        let redis = Redis::start();
+        let [holder, comer] = [0, 1].map(|_| client_with(&(redis.url() + NET), TTL, by));
+        for _ in 0..100 {
+            let grant = holder.take_at_turn(holder.request("job", Share::Write));
+            let wait = comer.queue("job", Share::Write);
+            std::thread::scope(|scope| {
+                scope.spawn(|| holder.release(&grant).expect("it is held"));
+                drop(wait);
+            });
+        }
+        let start = Instant::now();
+        eventually("nothing is left", || keys(&redis).is_empty());
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}
+
 #[test]
 fn readers_are_called_together() {
     const READERS: usize = 40;

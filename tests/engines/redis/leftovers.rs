@@ -67,7 +67,7 @@ fn the_line_ends_when_nobody_waits() {
     eventually("there is no connection", || proxy.connections() == 0);
 }
 
-/// A lock that is let go leaves the counter of its tokens, for an hour; one that was destroyed does not.
+/// A lock that is let go leaves the counter of its tokens, for an hour and some minutes; one that was destroyed does not.
 #[test]
 fn a_counter_is_left_for_an_hour() {
     let redis = Redis::start();
@@ -79,7 +79,7 @@ fn a_counter_is_left_for_an_hour() {
         comer.release(&grant).expect("it is held");
         assert_eq!(redis.cli(&["KEYS", "*"]), "{job}/fence");
         let left: u64 = redis.cli(&["PTTL", "{job}/fence"]).parse().expect("a number");
-        assert!((3_500_000..=3_600_000).contains(&left), "{share:?}: {left}");
+        assert!((3_600_000..=4_600_000).contains(&left), "{share:?}: {left}");
     }
     comer.destroy("job", Share::Write);
     assert_eq!(redis.cli(&["DBSIZE"]), "0");

@@ -49,7 +49,7 @@ fn one_takes_a_lock_and_one_lets_it_go() {
     }
 }
 
-/// A busy lock costs one trip; a lock that comes free two: to queue, and to take it when called.
+/// A busy lock costs one trip, and so does a lock that comes free: to queue. It is given to the one whose turn it is.
 #[test]
 fn one_queues_and_one_takes_what_comes_free() {
     let (redis, proxy, comer) = through_a_proxy(By::Thread, "?retry=20s");
@@ -70,7 +70,7 @@ fn one_queues_and_one_takes_what_comes_free() {
         drop(wait.grant());
     });
     // To let it go may be one of them.
-    assert!((2..=3).contains(&passed.round_trips), "{passed:?}");
+    assert!((1..=2).contains(&passed.round_trips), "{passed:?}");
     assert_eq!(passed.connections, 0);
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::{Cmd, Connection, ConnectionLike as _, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Connection, ConnectionLike as _, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::address::Address;
 use super::connect::Connector;
@@ -20,6 +20,9 @@ use crate::distributed::{Caller, Failure, Grant, Lease, Loss, Moment};
 
 /// For less time than this a thread is not blocked.
 const SHORTEST_BLOCK: Duration = Duration::from_millis(8);
+
+/// How long what was given to one who waits lasts, unless it is renewed: `GRACE` of the scripts.
+pub(super) const GIVEN_FOR: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -58,8 +61,19 @@ impl From<Untold> for Failure {
 pub(super) enum Came {
     Held(Grant),
     Busy,
-    /// It stands at this place of the queue, and something may change by itself after this time.
-    Queued(u32, Option<Duration>),
+    Queued(Stand),
+}
+
+/// A place in the queue, as a look has found it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stand {
+    pub(super) rank: u32,
+    /// After this time something may change by itself.
+    pub(super) pause: Option<Duration>,
+    /// Its number, which no other place of this lock has or had.
+    pub(super) place: u64,
+    /// When the look was sent. It did not have the lock then.
+    pub(super) sent: Moment,
 }
 
 impl Client {
@@ -140,14 +154,14 @@ impl Client {
         by: Instant,
     ) -> Result<(Moment, Vec<Option<Value>>), Failure> {
         let told = self.ask_with(by, |connection| {
-            let mut values = run_all(connection, calls.iter().map(Call::by_hash).collect())?;
+            let mut values = run_all(connection, &calls.iter().map(Call::by_hash).collect::<Vec<_>>())?;
             if values.first().is_some_and(is_unknown) {
                 // It is known from the first one on.
                 let again = calls
                     .iter()
                     .enumerate()
                     .map(|(at, call)| if at == 0 { call.by_code() } else { call.by_hash() });
-                values = run_all(connection, again.collect())?;
+                values = run_all(connection, &again.collect::<Vec<_>>())?;
             }
             Ok(Value::Array(values))
         })?;
@@ -165,14 +179,15 @@ impl Client {
         let valid = queues.then(|| millis(self.address().ttl));
         let told = self.ask(&Call::enter(asked, self.length(asked.life), valid), by)?;
         let untold = |failure| Untold { failure, may_be_done: true };
+        if let Some(fence) = fence(&told.value) {
+            return self.granted(asked, told.sent, fence).map(Came::Held).map_err(untold);
+        }
         match numbers(&told.value).map_err(untold)?[..] {
             [0] => Ok(Came::Busy),
-            [1, fence] => {
-                self.granted(asked, told.sent, fence.unsigned_abs()).map(Came::Held).map_err(untold)
-            }
-            [2, rank, pause] => {
+            [2, rank, pause, place] => {
                 let pause = u64::try_from(pause).ok().filter(|pause| *pause > 0).map(Duration::from_millis);
-                Ok(Came::Queued(u32::try_from(rank).unwrap_or(u32::MAX), pause))
+                let (rank, place) = (u32::try_from(rank).unwrap_or(u32::MAX), place.unsigned_abs());
+                Ok(Came::Queued(Stand { rank, pause, place, sent: told.sent }))
             }
             [3, agreed] => {
                 let agreed = u32::try_from(agreed).unwrap_or(u32::MAX);
@@ -191,8 +206,23 @@ impl Client {
         if lease.is_lost() {
             return Err(Failure::unreachable("its answer has come too late"));
         }
-        self.keeper.keep(self, asked, &lease);
+        self.keeper.keep(self, asked, &lease, self.address().ttl / 3);
         Ok(Grant::new(fence, lease, Place::new(self, asked)))
+    }
+
+    /// Somebody has let go and given it the lock, after a look that was sent at `looked` and did not find that yet: so it lasts
+    /// from then on, at the least. `None`: that is too long ago, or it is to last otherwise. Then one has to ask.
+    pub(super) fn given(self: &Arc<Self>, asked: &Arc<Asked>, looked: Moment, fence: u64) -> Option<Grant> {
+        // Renewals must not make it end earlier.
+        let length = GIVEN_FOR.min(self.address().ttl);
+        let left = looked.after(length).since(Moment::now());
+        if asked.life != Life::Kept || left < length / 4 {
+            return None;
+        }
+        let lease = Lease::begin(looked, length);
+        // Most locks are free again by then, and the thread that renews need not be woken up now: it was to look at the wait.
+        self.keeper.keep(self, asked, &lease, left / 4);
+        Some(Grant::new(fence, lease, Place::new(self, asked)))
     }
 
     /// Lets go what is held. A request that was sent twice finds nothing if the first one was done.
@@ -266,12 +296,8 @@ impl Drop for Client {
 }
 
 /// In one trip. An error that ends the connection is one of all.
-fn run_all(connection: &mut Connection, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
-    let mut pipeline = redis::Pipeline::with_capacity(commands.len());
-    for command in commands {
-        pipeline.add_command(command);
-    }
-    let values = connection.req_packed_commands(&pipeline.get_packed_pipeline(), 0, pipeline.len())?;
+fn run_all(connection: &mut Connection, commands: &[Vec<u8>]) -> RedisResult<Vec<Value>> {
+    let values = connection.req_packed_commands(&commands.concat(), 0, commands.len())?;
     match values.iter().find_map(|value| value.clone().extract_error().err().filter(ends_connection)) {
         Some(error) => Err(error),
         None => Ok(values),
@@ -285,6 +311,12 @@ fn is_unknown(value: &Value) -> bool {
 /// Whole ones: the server must not count less than the lease.
 pub(super) fn millis(length: Duration) -> u64 {
     u64::try_from(length.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).clamp(1, 1 << 42)
+}
+
+/// What says that the lock is held.
+fn fence(value: &Value) -> Option<u64> {
+    let Value::BulkString(digits) = value else { return None };
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn numbers(value: &Value) -> Result<Vec<i64>, Failure> {

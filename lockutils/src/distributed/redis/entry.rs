@@ -1,6 +1,5 @@
 //! One who asks for a lock, as the server knows it.
 
-use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,7 +26,6 @@ pub(super) struct Asked {
     pub(super) keys: Keys,
     /// What stands for it on the server: `w 0190c5… 5f3a… web-3:4711`.
     pub(super) entry: String,
-    pub(super) share: Share,
     pub(super) life: Life,
     pub(super) caller: Caller,
 }
@@ -52,13 +50,19 @@ impl Entries {
     pub(super) fn asked(&self, request: &Request) -> Asked {
         let id = self.next.fetch_add(1, Relaxed);
         let number = self.number(id);
-        let (kind, permits) = kind(request.share);
-        let permits = if permits == 0 { String::new() } else { permits.to_string() };
+        let permits;
+        let kind = match request.share {
+            Share::Write => "w",
+            Share::Read => "r",
+            Share::Permit(number) => {
+                permits = format!("p{number}");
+                &permits
+            }
+        };
         Asked {
             id,
             keys: self.keys(&request.name, &number),
-            entry: format!("{kind}{permits} {number} {} {}", self.client, request.identifier),
-            share: request.share,
+            entry: [kind, &number, &self.client, &request.identifier].join(" "),
             life: life(request),
             caller: request.caller,
         }
@@ -71,11 +75,11 @@ impl Entries {
     /// The keys of a lock whose key is this one, and the kind and number of this entry, if it is one.
     pub(super) fn recalled(&self, lock: &str, entry: &str) -> Option<Asked> {
         let [kind, number, ..] = parts(entry)?;
+        share(kind)?;
         Some(Asked {
             id: self.next.fetch_add(1, Relaxed),
             keys: Keys::new("", lock, number),
             entry: entry.to_owned(),
-            share: share(kind)?,
             life: Life::Kept,
             caller: Caller::Task,
         })
@@ -86,9 +90,7 @@ impl Entries {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(since.as_millis()).unwrap_or_default() & 0xffff_ffff_ffff;
         let (high, low) = (self.random.hash_one((id, 'h')) & 0xffff, self.random.hash_one((id, 'l')));
-        let mut number = String::with_capacity(32);
-        let _ = write!(number, "{millis:012x}{high:04x}{low:016x}");
-        number
+        format!("{:032x}", u128::from(millis << 16 | high) << 64 | u128::from(low))
     }
 
     /// Between 0 and 1.
@@ -104,15 +106,6 @@ fn life(request: &Request) -> Life {
         Some(length) => Life::Expires(length),
         None if request.ephemeral => Life::Kept,
         None => Life::Stays,
-    }
-}
-
-/// The letter of a share, and its permits.
-pub(super) fn kind(share: Share) -> (char, u32) {
-    match share {
-        Share::Write => ('w', 0),
-        Share::Read => ('r', 0),
-        Share::Permit(permits) => ('p', permits),
     }
 }
 
@@ -159,7 +152,7 @@ mod tests {
                 (share, "me: a b", 7, 32)
             );
             let again = entries.recalled(&asked.keys.lock, &asked.entry).expect("it is one of ours");
-            assert_eq!((&again.keys, &again.entry, again.share), (&asked.keys, &asked.entry, share));
+            assert_eq!((&again.keys, &again.entry), (&asked.keys, &asked.entry));
         }
         let foreign = contender(b"f3\xffx", true, 7);
         assert_eq!((&*foreign.place, foreign.share, foreign.token), ("f3\u{fffd}x", Share::Write, 0));

@@ -57,9 +57,15 @@ struct Due {
 }
 
 impl Keeper {
-    /// Knows of a lock that is held from now on, and keeps its lease alive, if it is kept.
-    pub(super) fn keep(self: &Arc<Self>, client: &Arc<Client>, asked: &Arc<Asked>, lease: &Arc<Lease>) {
-        let due = (asked.life == Life::Kept).then(|| Instant::now() + client.address().ttl / 3);
+    /// Knows of a lock that is held from now on, and keeps its lease alive, if it is kept: in so long for the first time.
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        client: &Arc<Client>,
+        asked: &Arc<Asked>,
+        lease: &Arc<Lease>,
+        first: Duration,
+    ) {
+        let due = (asked.life == Life::Kept).then(|| Instant::now() + first);
         let held = Held { asked: Arc::clone(asked), lease: Arc::clone(lease), due };
         let mut state = self.state.lock();
         if state.is_closed {
@@ -86,6 +92,14 @@ impl Keeper {
     /// Gives up a place in the queue, and nothing else.
     pub(super) fn leave_the_queue(self: &Arc<Self>, client: &Arc<Client>, asked: Asked) {
         self.attend_to(client, Chore::new(client, &Arc::new(asked), false).for_the_place_only());
+    }
+
+    /// Lets go what was given to one who does not wait any more. If it is held, the one who waited has seen that by itself.
+    pub(super) fn leave_unless_held(self: &Arc<Self>, client: &Arc<Client>, asked: Asked) {
+        let is_held = self.state.lock().held.values().any(|held| held.asked.entry == asked.entry);
+        if !is_held {
+            self.leave(client, &Arc::new(asked), false);
+        }
     }
 
     fn attend_to(self: &Arc<Self>, client: &Arc<Client>, chore: Chore) {

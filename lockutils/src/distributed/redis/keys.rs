@@ -1,34 +1,48 @@
 //! The keys of one lock.
 
-use redis::Cmd;
+use super::words::Words;
 
 /// The lock itself is at its name, as redis-py has it. What stands beside it has a `/`, which no name has, so that it is nobody
 /// else's lock; and it has the name as its hash tag, so that a cluster keeps it where the lock is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
     pub(super) lock: String,
-    fence: String,
-    queue: String,
-    alive: String,
-    gone: String,
+    /// What the others begin with.
+    beside: String,
+    /// What stands for the one who asks.
+    number: String,
 }
+
+/// In the order in which scripts have them.
+const BESIDE: [&str; 3] = ["fence", "queue", "alive"];
 
 impl Keys {
     pub(super) fn new(prefix: &str, name: &str, number: &str) -> Self {
-        let lock = format!("{prefix}{name}");
-        let tagged = if has_tag(&lock) { lock.clone() } else { format!("{{{lock}}}") };
-        Self {
-            fence: format!("{tagged}/fence"),
-            queue: format!("{tagged}/queue"),
-            alive: format!("{tagged}/alive"),
-            gone: format!("{tagged}/gone/{number}"),
-            lock,
-        }
+        let lock = [prefix, name].concat();
+        let beside = if has_tag(&lock) { [&lock, "/"].concat() } else { ["{", &lock, "}/"].concat() };
+        Self { lock, beside, number: number.to_owned() }
+    }
+
+    /// How many there are; the last one, if it is wanted, says that the one who asks has given up.
+    pub(super) fn count(with_last: bool) -> u64 {
+        if with_last { 5 } else { 4 }
     }
 
     /// As the keys of a script.
-    pub(super) fn add_to(&self, command: &mut Cmd) {
-        command.arg(5).arg(&self.lock).arg(&self.fence).arg(&self.queue).arg(&self.alive).arg(&self.gone);
+    pub(super) fn add_to(&self, words: &mut Words, with_last: bool) {
+        words.number(Self::count(with_last));
+        words.add(&self.lock);
+        for name in BESIDE {
+            words.join(&self.beside, name);
+        }
+        if with_last {
+            words.join(&self.beside, &["gone/", &self.number].concat());
+        }
+    }
+
+    /// How many bytes that takes at most.
+    pub(super) fn len(&self) -> usize {
+        self.lock.len() + 5 * (self.beside.len() + "queue".len()) + self.number.len() + 1
     }
 }
 
@@ -41,19 +55,25 @@ fn has_tag(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn fence(prefix: &str, name: &str) -> String {
-        Keys::new(prefix, name, "1").fence
+    fn all(prefix: &str, name: &str) -> String {
+        let mut words = Words::new(6, 0);
+        Keys::new(prefix, name, "0f").add_to(&mut words, true);
+        let text = String::from_utf8(words.into_bytes()).expect("it is text");
+        text.lines().filter(|line| !line.starts_with(['*', '$'])).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn a_lock_is_at_its_name_and_the_rest_beside_it() {
-        let keys = Keys::new("nova:", "vol", "0f");
         assert_eq!(
-            (&*keys.lock, &*keys.fence, &*keys.gone),
-            ("nova:vol", "{nova:vol}/fence", "{nova:vol}/gone/0f")
+            all("nova:", "vol"),
+            "5 nova:vol {nova:vol}/fence {nova:vol}/queue {nova:vol}/alive {nova:vol}/gone/0f"
         );
-        assert_eq!(fence("{nova}:", "vol"), "{nova}:vol/fence");
-        assert_eq!(fence("", "a{b}c"), "a{b}c/fence");
-        assert_eq!(fence("", "a{}c"), "{a{}c}/fence");
+        for (prefix, name, fence) in [
+            ("{nova}:", "vol", "{nova}:vol/fence"),
+            ("", "a{b}c", "a{b}c/fence"),
+            ("", "a{}c", "{a{}c}/fence"),
+        ] {
+            assert!(all(prefix, name).contains(&format!(" {fence} ")), "{prefix}{name}");
+        }
     }
 }

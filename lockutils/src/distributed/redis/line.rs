@@ -38,6 +38,20 @@ struct State {
     failed: Option<Failure>,
 }
 
+/// What one who waits is told when it has the lock.
+pub(super) struct Given {
+    pub(super) fence: u64,
+    /// The place that it had.
+    pub(super) place: u64,
+}
+
+impl Given {
+    fn read(text: &str) -> Option<Self> {
+        let (fence, place) = text.split_once(' ')?;
+        Some(Self { fence: fence.parse().ok()?, place: place.parse().ok()? })
+    }
+}
+
 /// Why a line has ended.
 enum End {
     Broken,
@@ -173,15 +187,16 @@ impl Line {
     }
 
     fn call(&self, message: &str, client: &Weak<Client>) {
-        let Some((lock, entry)) = message.split_once('\n') else { return };
-        let wait = self.state.lock().waits.get(entry).and_then(Weak::upgrade);
-        if let Some(wait) = wait {
-            wait.nudge();
-        } else if let Some(client) = client.upgrade() {
-            // A request that came too late has queued one who does not wait any more.
-            if let Some(asked) = client.entries.recalled(lock, entry) {
-                client.keeper.leave_the_queue(&client, asked);
-            }
+        let mut parts = message.splitn(3, '\n');
+        let (Some(lock), Some(given), Some(entry)) = (parts.next(), parts.next(), parts.next()) else {
+            return;
+        };
+        let (given, wait) = (Given::read(given), self.state.lock().waits.get(entry).and_then(Weak::upgrade));
+        match (wait, given, client.upgrade()) {
+            (Some(wait), Some(given), _) => wait.given(&given),
+            (Some(wait), None, _) => wait.nudge(),
+            (None, given, Some(client)) => not_wanted(&client, lock, entry, given.is_some()),
+            (None, _, None) => {}
         }
     }
 
@@ -227,6 +242,15 @@ impl Line {
         if !state.is_closed {
             self.changed.wait_for(&mut state, length);
         }
+    }
+}
+
+/// A request that came too late has queued one who does not wait any more; or who waited has it, and has seen that by itself.
+fn not_wanted(client: &Arc<Client>, lock: &str, entry: &str, is_given: bool) {
+    match client.entries.recalled(lock, entry) {
+        Some(asked) if is_given => client.keeper.leave_unless_held(client, asked),
+        Some(asked) => client.keeper.leave_the_queue(client, asked),
+        None => {}
     }
 }
 

@@ -2,103 +2,116 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Connection, ErrorKind, RedisResult, ServerErrorKind, Value};
+use redis::{Connection, ConnectionLike as _, ErrorKind, RedisResult, ServerErrorKind, Value};
 
-use super::entry::{Asked, Life, kind};
+use super::entry::{Asked, Life};
 use super::keys::Keys;
+use super::words::Words;
 
 /// A script that the server remembers by its hash.
 pub(super) struct Script {
-    code: String,
+    code: &'static str,
     hash: String,
 }
 
 macro_rules! script {
-    ($name:ident, $file:literal) => {
-        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));
+    ($name:ident, $($file:literal),*) => {
+        pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!(include_str!("lua/head.lua"), $(include_str!($file)),*)));
     };
 }
 
-script!(ENTER, "lua/enter.lua");
-script!(LEAVE, "lua/leave.lua");
-script!(RENEW, "lua/renew.lua");
-script!(LOOK, "lua/look.lua");
-script!(DESTROY, "lua/destroy.lua");
+// The short ways come first: they do without functions, which cost as much as commands when they are made.
+script!(ENTER, "lua/draw.lua", "lua/enter_free.lua", "lua/queue.lua", "lua/enter.lua");
+script!(LEAVE, "lua/leave_free.lua", "lua/draw.lua", "lua/queue.lua", "lua/leave.lua");
+script!(RENEW, "lua/draw.lua", "lua/queue.lua", "lua/renew.lua");
+script!(LOOK, "lua/draw.lua", "lua/queue.lua", "lua/look.lua");
+script!(DESTROY, "lua/draw.lua", "lua/queue.lua", "lua/destroy.lua");
 
 impl Script {
-    fn new(own: &str) -> Self {
-        let code = format!("{}{own}", include_str!("lua/queue.lua"));
-        let hash = redis::Script::new(&code).get_hash().to_owned();
+    fn new(code: &'static str) -> Self {
+        let hash = redis::Script::new(code).get_hash().to_owned();
         Self { code, hash }
     }
 }
 
-/// A script and what it is given.
+/// A script and what it is given: every word of it costs the server time.
 pub(super) struct Call<'a> {
     script: &'a Script,
     keys: &'a Keys,
-    arguments: Vec<Vec<u8>>,
+    /// With the last of its keys.
+    with_last: bool,
+    entry: Option<&'a str>,
+    numbers: [Option<u64>; 2],
 }
 
 impl<'a> Call<'a> {
-    fn new(script: &'a Script, keys: &'a Keys, arguments: &[&str]) -> Self {
-        Self { script, keys, arguments: arguments.iter().map(|text| text.as_bytes().to_vec()).collect() }
+    fn of(script: &'a Script, asked: &'a Asked, numbers: [Option<u64>; 2]) -> Self {
+        Self { script, keys: &asked.keys, with_last: false, entry: Some(&asked.entry), numbers }
     }
 
     /// Takes the lock, or a place in the queue that counts for so many milliseconds unless it looks again.
     pub(super) fn enter(asked: &'a Asked, length: u64, queues: Option<u64>) -> Self {
-        let (kind, permits) = kind(asked.share);
-        let (waits, valid) = if queues.is_some() { ("1", queues.unwrap_or_default()) } else { ("0", 0) };
-        let is_kept = if asked.life == Life::Kept { "0" } else { "1" };
-        let [permits, length, valid] = [permits.into(), length, valid].map(|number: u64| number.to_string());
-        let arguments = [&*asked.entry, &kind.to_string(), &permits, &length, waits, &valid, is_kept];
-        Self::new(&ENTER, &asked.keys, &arguments)
+        let with_last = asked.life != Life::Kept;
+        Self { with_last, ..Self::of(&ENTER, asked, [Some(length), queues]) }
     }
 
     /// Lets it go, or gives up its place. If a request may still be under way that takes it, the server remembers for so many
     /// milliseconds that it was given up.
     pub(super) fn leave(asked: &'a Asked, remember: u64, only_the_place: bool) -> Self {
-        let (kind, flag) = (kind(asked.share).0.to_string(), |is_set| if is_set { "1" } else { "0" });
-        let (remember, stays) = (remember.to_string(), flag(asked.life == Life::Stays));
-        let arguments = [&*asked.entry, &*kind, &*remember, stays, flag(only_the_place)];
-        Self::new(&LEAVE, &asked.keys, &arguments)
+        let how = u64::from(asked.life == Life::Stays) + 2 * u64::from(only_the_place);
+        let numbers = if remember + how > 0 { [Some(remember), Some(how)] } else { [None; 2] };
+        Self { with_last: remember > 0, ..Self::of(&LEAVE, asked, numbers) }
     }
 
     /// Lets it last for so many milliseconds; 0 only looks.
     pub(super) fn renew(asked: &'a Asked, length: u64) -> Self {
-        let (kind, _) = kind(asked.share);
-        Self::new(&RENEW, &asked.keys, &[&asked.entry, &kind.to_string(), &length.to_string()])
+        Self::of(&RENEW, asked, [Some(length), None])
     }
 
     pub(super) fn look(keys: &'a Keys) -> Self {
-        Self::new(&LOOK, keys, &[])
+        Self { script: &LOOK, keys, with_last: false, entry: None, numbers: [None; 2] }
     }
 
     pub(super) fn destroy(keys: &'a Keys) -> Self {
-        Self::new(&DESTROY, keys, &[])
+        Self { script: &DESTROY, ..Self::look(keys) }
     }
 
-    pub(super) fn by_hash(&self) -> Cmd {
-        self.command("EVALSHA", &self.script.hash)
+    /// As the server is asked.
+    pub(super) fn by_hash(&self) -> Vec<u8> {
+        self.words("EVALSHA", &self.script.hash)
     }
 
-    pub(super) fn by_code(&self) -> Cmd {
-        self.command("EVAL", &self.script.code)
+    pub(super) fn by_code(&self) -> Vec<u8> {
+        self.words("EVAL", self.script.code)
     }
 
-    fn command(&self, verb: &str, script: &str) -> Cmd {
-        let mut command = redis::cmd(verb);
-        command.arg(script);
-        self.keys.add_to(&mut command);
-        command.arg(&self.arguments);
-        command
+    fn words(&self, verb: &str, script: &str) -> Vec<u8> {
+        const NUMBERS: usize = 64;
+        let numbers = self.numbers.into_iter().flatten();
+        let count = 3
+            + Keys::count(self.with_last)
+            + u64::from(self.entry.is_some())
+            + numbers.clone().count() as u64;
+        let length = verb.len() + script.len() + self.keys.len() + self.entry.map_or(0, str::len) + NUMBERS;
+        let mut words = Words::new(count, length);
+        words.add(verb);
+        words.add(script);
+        self.keys.add_to(&mut words, self.with_last);
+        if let Some(entry) = self.entry {
+            words.add(entry);
+        }
+        for number in numbers {
+            words.number(number);
+        }
+        words.into_bytes()
     }
 
     /// One trip; two when the server does not know the script, as after a restart.
     pub(super) fn run(&self, connection: &mut Connection) -> RedisResult<Value> {
-        let answer = self.by_hash().query(connection);
-        if answer.as_ref().is_err_and(|error: &redis::RedisError| error.kind() == NO_SCRIPT) {
-            return self.by_code().query(connection);
+        let answer = connection.req_packed_command(&self.by_hash())?.extract_error();
+        if answer.as_ref().is_err_and(|error| error.kind() == NO_SCRIPT) {
+            return connection.req_packed_command(&self.by_code())?.extract_error();
         }
         answer
     }
@@ -110,24 +123,30 @@ const NO_SCRIPT: ErrorKind = ErrorKind::Server(ServerErrorKind::NoScript);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distributed::redis::client::GIVEN_FOR;
     use crate::distributed::redis::entry::Entries;
     use crate::distributed::{Request, Share};
 
-    fn words(command: &Cmd) -> Vec<String> {
-        let simple = |argument| match argument {
-            redis::Arg::Simple(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            _ => String::new(),
-        };
-        command.args_iter().map(simple).collect()
+    fn words(command: &[u8]) -> Vec<String> {
+        let text = String::from_utf8_lossy(command);
+        let words: Vec<_> = text.lines().filter(|line| !line.starts_with('$')).map(str::to_owned).collect();
+        assert_eq!(words[0], format!("*{}", words.len() - 1));
+        words[1..].to_vec()
     }
 
     #[test]
     fn a_call_has_the_keys_and_the_arguments_of_its_script() {
         let asked = Entries::new("p:").asked(&Request::new("x", Share::Permit(3)).identified("me"));
-        let words = words(&Call::enter(&asked, 10_000, Some(5)).by_hash());
-        assert_eq!((&*words[0], words[1].len(), &*words[2]), ("EVALSHA", 40, "5"));
-        assert_eq!(words[3..7], ["p:x", "{p:x}/fence", "{p:x}/queue", "{p:x}/alive"]);
-        assert_eq!(words[8..], [&*asked.entry, "p", "3", "10000", "1", "5", "0"]);
+        let enter = words(&Call::enter(&asked, 10_000, Some(5)).by_hash());
+        assert_eq!((&*enter[0], enter[1].len(), &*enter[2]), ("EVALSHA", 40, "4"));
+        assert_eq!(enter[3..7], ["p:x", "{p:x}/fence", "{p:x}/queue", "{p:x}/alive"]);
+        assert_eq!(enter[7..], [&*asked.entry, "10000", "5"]);
+        assert_eq!(words(&Call::leave(&asked, 0, false).by_hash())[7..], [&*asked.entry]);
+        let given_up = words(&Call::leave(&asked, 7, true).by_hash());
+        assert!(given_up[2] == "5" && given_up[7].starts_with("{p:x}/gone/"));
+        assert_eq!(given_up[8..], [&*asked.entry, "7", "2"]);
+        assert_eq!(words(&Call::renew(&asked, 0).by_hash())[7..], [&*asked.entry, "0"]);
+        assert_eq!(words(&Call::destroy(&asked.keys).by_hash()).len(), 7);
     }
 
     #[test]
@@ -138,5 +157,11 @@ mod tests {
                 .iter()
                 .all(|script| script.code.contains("local function walk") && script.hash.len() == 40)
         );
+    }
+
+    #[test]
+    fn what_is_given_lasts_as_long_as_both_sides_think() {
+        let grace = format!("local GRACE, REMEMBERED = {}, ", GIVEN_FOR.as_millis());
+        assert!(LEAVE.code.contains(&grace) && ENTER.code.contains(&grace));
     }
 }

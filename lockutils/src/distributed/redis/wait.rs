@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::client::{Came, Client};
+use super::client::{Came, Client, Stand};
 use super::entry::Asked;
 use super::keeper::Look;
+use super::line::Given;
 use crate::distributed::{Failure, Grant, Loss};
 use crate::thread;
 
@@ -28,8 +29,10 @@ pub(super) struct Wait {
 struct State {
     /// It should look.
     is_due: bool,
-    /// It looks, on a thread of ours.
+    /// It looks, on the thread that waits or on one of ours.
     is_looking: bool,
+    /// What the last look has found.
+    stand: Option<Stand>,
     /// Nobody waits yet, or any more.
     is_over: bool,
     waker: Option<Waker>,
@@ -67,6 +70,26 @@ impl Wait {
             state.is_looking = true;
             drop(state);
             self.look_elsewhere();
+        }
+    }
+
+    /// It has the lock: whoever had it before has given it. Who looks just now will see that, or looks again.
+    ///
+    /// Of a place that it had before it hears too late: it has lost the lock since, with that place, and has queued anew.
+    pub(super) fn given(self: &Arc<Self>, given: &Given) {
+        let mut state = self.state.lock();
+        let is_free = !state.is_over && !state.is_looking && state.came.is_none();
+        let stand = state.stand.filter(|stand| is_free && stand.place == given.place);
+        let Some(grant) = stand.and_then(|stand| self.client.given(&self.asked, stand.sent, given.fence))
+        else {
+            drop(state);
+            return self.nudge();
+        };
+        state.came = Some(Ok(grant));
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            thread::wake(waker);
         }
     }
 
@@ -116,7 +139,7 @@ impl Wait {
         }
         match self.client.come(&self.asked, true, by) {
             Ok(Came::Held(grant)) => return Some(Ok(grant)),
-            Ok(Came::Queued(rank, pause)) => self.queued(rank, pause),
+            Ok(Came::Queued(stand)) => self.queued(&stand),
             Ok(Came::Busy) => self.look_in(self.client.address().retry),
             Err(untold) => {
                 self.is_unsure.fetch_or(untold.may_be_done, Relaxed);
@@ -132,8 +155,9 @@ impl Wait {
 
     /// Those who free a lock call the next one. What frees it without that, such as redis-py or the end of a lease, is seen by
     /// the first ones of the queue; the others look the less often the further behind they are.
-    pub(super) fn queued(self: &Arc<Self>, rank: u32, pause: Option<Duration>) {
-        let address = self.client.address();
+    fn queued(self: &Arc<Self>, stand: &Stand) {
+        let (Stand { rank, pause, .. }, address) = (*stand, self.client.address());
+        self.state.lock().stand = Some(*stand);
         let net = address.retry.saturating_mul(rank.saturating_add(1));
         let net = self.client.spread(net.min(address.ttl / 4));
         // A moment later than that, so that it is over by then.
@@ -203,13 +227,13 @@ impl Waiting {
     }
 
     /// It has its place. It may have been called since.
-    pub(super) fn begins(&self, rank: u32, pause: Option<Duration>) {
+    pub(super) fn begins(&self, stand: &Stand) {
         let is_due = {
             let mut state = self.0.state.lock();
             state.is_over = false;
             std::mem::take(&mut state.is_due)
         };
-        self.0.queued(rank, pause);
+        self.0.queued(stand);
         if is_due {
             self.0.nudge();
         }
@@ -232,7 +256,7 @@ impl Future for Waiting {
             let by = wait.blocks_until().filter(|_| state.is_due);
             let is_elsewhere = by.is_none() && state.is_due && !state.is_looking;
             state.is_due &= by.is_none();
-            state.is_looking |= is_elsewhere;
+            state.is_looking |= is_elsewhere || by.is_some();
             drop(state);
             drop(before);
             let Some(by) = by else {
@@ -242,7 +266,10 @@ impl Future for Waiting {
                 return Poll::Pending;
             };
             let came = wait.look(by.min(Instant::now() + wait.client.address().request_timeout));
-            let before = wait.state.lock().told(came);
+            let mut state = wait.state.lock();
+            state.is_looking = false;
+            let before = state.told(came);
+            drop(state);
             drop(before);
         }
     }

@@ -3,6 +3,6 @@ local queue = redis.pcall('ZRANGE', QUEUE, 0, -1)
 redis.call('DEL', LOCK, FENCE, QUEUE, ALIVE)
 for _, entry in ipairs(queue) do
   local _, _, client = parts(entry)
-  if client then redis.pcall('PUBLISH', 'lockutils:wake:' .. client, LOCK .. '\n' .. entry) end
+  if client then tell(client, entry, '') end
 end
 return 1

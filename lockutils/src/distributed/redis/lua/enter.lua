@@ -1,26 +1,15 @@
 -- Takes the lock if nobody is in the way, and queues otherwise, if it may; asked once more it has the same effect.
--- KEYS: also, what says that this was given up. ARGV: entry, kind, permits, time to live or 0, whether it waits, until when it
--- counts then, whether it may have been given up.
--- Answers: {0} busy, {1, fence} held, {2, rank, pause} queued, {3, permits} mismatch, {4} given up.
-local ME, KIND, PERMITS, LENGTH = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local WAITS, VALID = ARGV[5] == '1', tonumber(ARGV[6])
-
--- A larger fence than all before, or than the clock.
-local function draw()
-  local time = redis.call('TIME')
-  local fence = math.max(time[1] * 1000000 + time[2], (tonumber(redis.call('GET', FENCE) or 0) or 0) + 1)
-  if LENGTH == 0 then
-    redis.call('SET', FENCE, digits(fence))
-  else
-    redis.call('SET', FENCE, digits(fence), 'PX', math.max(LENGTH, REMEMBERED))
-  end
-  return fence
-end
+-- KEYS: also, if it may have been given up, what says that. ARGV: entry, time to live or 0, and, if it waits, for how long its
+-- place counts.
+-- Answers: the fence if it is held, {0} busy, {2, rank, pause, place} queued, {3, permits} mismatch, {4} given up.
+local ME, LENGTH, VALID = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local KIND, PERMITS = parts(ME)
+PERMITS = tonumber(PERMITS)
 
 -- That of those who hold it already.
 local function join()
-  local fence = tonumber(redis.call('GET', FENCE) or nil)
-  if not fence then return draw() end
+  local fence = redis.call('GET', FENCE)
+  if not tonumber(fence) then return draw(LENGTH) end
   if LENGTH == 0 then
     redis.call('PERSIST', FENCE)
   else
@@ -29,15 +18,9 @@ local function join()
   return fence
 end
 
-local function set(condition)
-  local words = { 'SET', LOCK, ME }
-  if condition then words[#words + 1] = condition end
-  if LENGTH > 0 then words[#words + 1] = 'PX'; words[#words + 1] = LENGTH end
-  return redis.call(unpack(words))
-end
-
 local function take()
-  if KIND == 'w' then return set() end
+  if KIND == 'w' and LENGTH == 0 then return redis.call('SET', LOCK, ME) end
+  if KIND == 'w' then return redis.call('SET', LOCK, ME, 'PX', LENGTH) end
   redis.call('ZADD', LOCK, LENGTH > 0 and digits(NOW + LENGTH) or '+inf', ME)
   keep()
 end
@@ -58,11 +41,12 @@ local function agreed(held, permits)
 end
 
 -- In how many milliseconds something may change by itself, or 0.
-local function pause(number)
+local function pause()
   local first
-  if number == 0 then
+  local type = redis.call('TYPE', LOCK).ok
+  if type == 'none' then
     first = redis.call('ZRANGE', ALIVE, 0, 0, 'WITHSCORES')[2]
-  elseif redis.call('TYPE', LOCK).ok == 'zset' then
+  elseif type == 'zset' then
     first = redis.call('ZRANGE', LOCK, 0, 0, 'WITHSCORES')[2]
   else
     return math.max(redis.call('PTTL', LOCK), 0)
@@ -81,19 +65,15 @@ local function queue()
   for _, key in ipairs({ QUEUE, ALIVE }) do
     if redis.call('PTTL', key) < VALID then redis.call('PEXPIRE', key, VALID) end
   end
-  return redis.call('ZRANK', QUEUE, ME)
+  return redis.call('ZRANK', QUEUE, ME), place_of(ME)
 end
-
-if ARGV[7] == '1' and redis.call('EXISTS', KEYS[5]) == 1 then return { 4 } end
--- The short way, if nobody is here.
-if KIND == 'w' and redis.call('EXISTS', QUEUE) == 0 and set('NX') then return { 1, draw() } end
 
 clock()
 prune()
 local held, number, permits = holders()
 if is_mine(held) then
   take()
-  return { 1, join() }
+  return join()
 end
 if KIND == 'p' then
   local other = agreed(held, permits)
@@ -106,11 +86,11 @@ local before_me_fit, then_held, then_number = walk(held, number, ME)
 if before_me_fit and fits(then_held, then_number, KIND, PERMITS) then
   take()
   dequeue(ME)
-  local fence = number > 0 and join() or draw()
+  local fence = number > 0 and join() or draw(LENGTH)
   -- Those behind may share it.
   if KIND ~= 'w' then walk(KIND, number + 1) end
-  return { 1, fence }
+  return fence
 end
-if not WAITS then return { 0 } end
-local rank = queue()
-return { 2, rank, pause(number) }
+if not VALID then return { 0 } end
+local rank, place = queue()
+return { 2, rank, pause(), place }

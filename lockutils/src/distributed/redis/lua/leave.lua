@@ -1,8 +1,9 @@
--- Lets the lock go, or gives up the place in the queue, and calls those who may come then. KEYS: also, what says that this was
--- given up. ARGV: entry, kind, for how long to remember that it was given up, whether its fence lasts for ever,
--- whether only the place in the queue is meant.
+-- Lets the lock go, or gives up the place in the queue, and calls those who may come then. KEYS: also, if that is to be
+-- remembered, what says that this was given up. ARGV: entry, and, if not all of it is 0, for how long that is remembered, and 1
+-- if its fence lasts for ever, 2 if only the place in the queue is meant, 3 for both.
 -- Answers: 0 it is not here, 1 it was let go, 2 somebody else has the lock.
-local ME, KIND, GIVEN_UP = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local ME, KIND = ARGV[1], parts(ARGV[1])
+local GIVEN_UP, HOW = tonumber(ARGV[2] or 0), tonumber(ARGV[3] or 0)
 
 local function let_go()
   if KIND == 'w' then
@@ -21,8 +22,8 @@ local function let_go()
   return tonumber(until_then) > NOW and 1 or 0
 end
 
-local had = ARGV[5] == '1' and 0 or let_go()
-if ARGV[4] == '1' and redis.call('EXISTS', LOCK) == 0 then redis.call('PEXPIRE', FENCE, REMEMBERED) end
+local had = HOW >= 2 and 0 or let_go()
+if HOW % 2 == 1 and redis.call('EXISTS', LOCK) == 0 then redis.call('PEXPIRE', FENCE, REMEMBERED) end
 if GIVEN_UP > 0 then redis.call('SET', KEYS[5], '1', 'PX', GIVEN_UP) end
 if redis.call('EXISTS', QUEUE) == 1 then
   clock()

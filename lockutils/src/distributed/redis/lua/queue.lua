@@ -1,17 +1,14 @@
--- The common part of all scripts. KEYS: the lock, its fence, its queue, and until when those in the queue count.
-local LOCK, FENCE, QUEUE, ALIVE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
--- How long one who was called may take to come, and how long a fence is remembered, in milliseconds.
-local GRACE, REMEMBERED = 2000, 3600000
+-- The common part of all scripts, behind `head.lua` and `draw.lua`.
 local MICROS, NOW
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
 
 local function clock()
   local time = redis.call('TIME')
   MICROS = time[1] * 1000000 + time[2]
   NOW = math.floor(MICROS / 1000)
-end
-
-local function digits(number)
-  return string.format('%.0f', number)
 end
 
 -- The kind of an entry, its permits, and its client; nothing if it is not ours.
@@ -62,13 +59,24 @@ local function prune()
   for _, entry in ipairs(redis.call('ZRANGEBYSCORE', ALIVE, '-inf', NOW)) do dequeue(entry) end
 end
 
+-- The number of a place in the queue. Who has lost one and stands there again has another.
+local function place_of(entry)
+  return tonumber(redis.call('ZSCORE', QUEUE, entry))
+end
+
+-- What one is told: the lock, what was given to it, and which entry is meant. Says how many listen; an error means that this
+-- user may not publish.
+local function tell(client, entry, given)
+  return redis.pcall('PUBLISH', 'lockutils:wake:' .. client, LOCK .. '\n' .. given .. '\n' .. entry)
+end
+
 -- Tells one that it may come. It is out if nobody listens, and if it has not come in time. Half a millisecond marks those
 -- who were called and have not come yet.
 local function call(entry, client)
   local valid = tonumber(redis.call('ZSCORE', ALIVE, entry) or NOW + GRACE)
   if valid % 1 ~= 0 then return true end
-  -- An error means that this user may not publish: then it comes when it looks again.
-  if redis.pcall('PUBLISH', 'lockutils:wake:' .. client, LOCK .. '\n' .. entry) == 0 then
+  -- Who cannot be told comes when it looks again.
+  if tell(client, entry, '') == 0 then
     dequeue(entry)
     return false
   end
@@ -76,8 +84,19 @@ local function call(entry, client)
   return true
 end
 
--- Calls those in the queue who fit beside the holders, up to `me`. Says whether all before `me` do, and who holds it when
--- they have come.
+-- Gives the lock, which nobody has, to one who waits for all of it. It has as long to make it last as one who was called has to
+-- come. It is told the fence, and which place it had: it may have lost that by the time it hears of it. Says whether that was
+-- done: not for one who was called before, or cannot be told.
+local function give(entry, client)
+  if tonumber(redis.call('ZSCORE', ALIVE, entry) or 0) % 1 ~= 0 then return false end
+  local heard = tell(client, entry, draw(GRACE) .. ' ' .. digits(place_of(entry)))
+  if type(heard) == 'table' or heard == 0 then return false end
+  redis.call('SET', LOCK, entry, 'PX', GRACE)
+  return dequeue(entry)
+end
+
+-- Calls those in the queue who fit beside the holders, up to `me`; a writer is given the lock. Says whether all before `me` do,
+-- and who holds it when they have come.
 local function walk(held, number, me)
   local at = 0
   while true do
@@ -90,6 +109,8 @@ local function walk(held, number, me)
         dequeue(entry)
       elseif not fits(held, number, kind, tonumber(permits)) then
         return false, held, number
+      elseif kind == 'w' and give(entry, client) then
+        return false, 'w', 1
       elseif call(entry, client) then
         held, number, at = kind, number + 1, at + 1
       end

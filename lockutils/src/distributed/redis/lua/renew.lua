@@ -1,7 +1,7 @@
 -- Lets what is held last for so long from now on, or as long as it does. That is written, too: a replica would refuse it, while
--- it answers those who only look by what it was told last. ARGV: entry, kind, time to live or 0.
+-- it answers those who only look by what it was told last. ARGV: entry, time to live or 0.
 -- Answers: 0 it is not here, 1 it is held, 2 somebody else has the lock.
-local ME, KIND, LENGTH = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local ME, KIND, LENGTH = ARGV[1], parts(ARGV[1]), tonumber(ARGV[2])
 if KIND == 'w' then
   local holder = redis.pcall('GET', LOCK)
   if not holder then return 0 end
@@ -12,6 +12,7 @@ if KIND == 'w' then
   else
     redis.call('PEXPIRE', LOCK, length)
   end
+  if LENGTH > 0 then lasts_at_least(FENCE, math.max(LENGTH, REMEMBERED)) end
   return 1
 end
 local until_then = redis.pcall('ZSCORE', LOCK, ME)
