@@ -21,9 +21,6 @@ use crate::distributed::{Caller, Failure, Grant, Lease, Loss, Moment};
 /// For less time than this a thread is not blocked.
 const SHORTEST_BLOCK: Duration = Duration::from_millis(8);
 
-/// How long what was given to one who waits lasts, unless it is renewed: `GRACE` of the scripts.
-pub(super) const GIVEN_FOR: Duration = Duration::from_secs(2);
-
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) entries: Entries,
@@ -210,18 +207,17 @@ impl Client {
         Ok(Grant::new(fence, lease, Place::new(self, asked)))
     }
 
-    /// Somebody has let go and given it the lock, after a look that was sent at `looked` and did not find that yet: so it lasts
-    /// from then on, at the least. `None`: that is too long ago, or it is to last otherwise. Then one has to ask.
+    /// Somebody has let go and given it the lock, after a look that was sent at `looked` and did not find that yet: it lasts for
+    /// as long as the place would have, which is a session from then on. `None`: that is too long ago, or it is to last
+    /// otherwise. Then one has to ask.
     pub(super) fn given(self: &Arc<Self>, asked: &Arc<Asked>, looked: Moment, fence: u64) -> Option<Grant> {
-        // Renewals must not make it end earlier.
-        let length = GIVEN_FOR.min(self.address().ttl);
-        let left = looked.after(length).since(Moment::now());
-        if asked.life != Life::Kept || left < length / 4 {
+        let ttl = self.address().ttl;
+        let left = looked.after(ttl).since(Moment::now());
+        if asked.life != Life::Kept || left < ttl / 2 {
             return None;
         }
-        let lease = Lease::begin(looked, length);
-        // Most locks are free again by then, and the thread that renews need not be woken up now: it was to look at the wait.
-        self.keeper.keep(self, asked, &lease, left / 4);
+        let lease = Lease::begin(looked, ttl);
+        self.keeper.keep(self, asked, &lease, left / 3);
         Some(Grant::new(fence, lease, Place::new(self, asked)))
     }
 

@@ -123,7 +123,6 @@ const NO_SCRIPT: ErrorKind = ErrorKind::Server(ServerErrorKind::NoScript);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distributed::redis::client::GIVEN_FOR;
     use crate::distributed::redis::entry::Entries;
     use crate::distributed::{Request, Share};
 
@@ -157,11 +156,5 @@ mod tests {
                 .iter()
                 .all(|script| script.code.contains("local function walk") && script.hash.len() == 40)
         );
-    }
-
-    #[test]
-    fn what_is_given_lasts_as_long_as_both_sides_think() {
-        let grace = format!("local GRACE, REMEMBERED = {}, ", GIVEN_FOR.as_millis());
-        assert!(LEAVE.code.contains(&grace) && ENTER.code.contains(&grace));
     }
 }

@@ -84,14 +84,16 @@ local function call(entry, client)
   return true
 end
 
--- Gives the lock, which nobody has, to one who waits for all of it. It has as long to make it last as one who was called has to
--- come. It is told the fence, and which place it had: it may have lost that by the time it hears of it. Says whether that was
--- done: not for one who was called before, or cannot be told.
+-- Gives the lock, which nobody has, to one who waits for all of it. It has the lock for as long as its place would have
+-- counted, which is what it knows of. It is told the fence, and which place it had: it may have lost that by the time it hears of
+-- it. Says whether that was done: not for one who was called before, or cannot be told.
 local function give(entry, client)
-  if tonumber(redis.call('ZSCORE', ALIVE, entry) or 0) % 1 ~= 0 then return false end
-  local heard = tell(client, entry, draw(GRACE) .. ' ' .. digits(place_of(entry)))
+  local valid = tonumber(redis.call('ZSCORE', ALIVE, entry) or 0)
+  if valid % 1 ~= 0 then return false end
+  local length = math.max(valid - NOW, GRACE)
+  local heard = tell(client, entry, draw(length) .. ' ' .. digits(place_of(entry)))
   if type(heard) == 'table' or heard == 0 then return false end
-  redis.call('SET', LOCK, entry, 'PX', GRACE)
+  redis.call('SET', LOCK, entry, 'PX', digits(length))
   return dequeue(entry)
 end
 
