@@ -3,6 +3,7 @@
 //! A lock is a directory, and each contender has a node with a number in it. Who has the smallest holds the lock; the others
 //! watch the one that they wait for. The nodes go with the session of their client.
 
+mod ahead;
 mod beats;
 mod core;
 mod either;

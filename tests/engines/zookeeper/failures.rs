@@ -266,3 +266,27 @@ fn threads_may_wait_as_well_as_tasks() {
     client.release(&held).expect("it is held");
     client.release(&wait.grant()).expect("it is held");
 }
+
+/// The one ahead is gone, and that alone would make it one's turn; but one's own place is gone, too.
+#[test]
+fn who_was_deleted_while_it_waited_has_no_turn() {
+    let server = server();
+    let [holder, comer] = [(); 2].map(|()| client(&server.url()));
+    for _ in 0..20 {
+        let held = holder.take("job", Share::Write);
+        let wait = comer.queue("job", Share::Write);
+        eventually("it watches", || server.four_letters("wchs").contains("watching 2 paths"));
+        let mut places = nodes(&server, "job");
+        places.sort_by_key(|name| name[name.len() - 10..].to_owned());
+        let behind = held.token();
+        // Both go in one step, or nearly.
+        for place in places.iter().rev() {
+            server.delete(&format!("/job/{place}"));
+        }
+        let grant = wait.grant();
+        comer.verify(&grant).expect("its node is there");
+        assert!(grant.token() > behind);
+        comer.release(&grant).expect("it is held");
+        holder.release(&held).expect_err("it was deleted");
+    }
+}

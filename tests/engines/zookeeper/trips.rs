@@ -1,6 +1,7 @@
 //! How often a request has to go to the server and back.
 
 use lockutils::distributed::Share;
+use lockutils_tests::eventually;
 use lockutils_tests::server::Proxy;
 
 use super::{LONG, client_for, server};
@@ -71,4 +72,25 @@ fn a_permit_is_three_and_its_release_another() {
         client.release(&client.take("jobs", Share::Permit(2))).expect("it is held");
     });
     assert!(pair <= 4, "it takes {pair}");
+}
+
+#[test]
+fn a_turn_that_comes_is_none() {
+    let server = server();
+    let proxy = Proxy::to(server.port());
+    let (client, other) = (client(&proxy, "job"), super::client(&server.url()));
+    let turn = || {
+        let held = other.take("job", Share::Write);
+        let mut wait = client.queue("job", Share::Write);
+        wait.must_wait();
+        // Its own node and the one ahead.
+        eventually("it watches", || server.four_letters("wchs").contains("watching 2 paths"));
+        let before = proxy.counts();
+        other.release(&held).expect("it is held");
+        let grant = wait.grant();
+        let trips = (proxy.counts() - before).round_trips;
+        client.release(&grant).expect("it is held");
+        trips
+    };
+    assert_eq!((0..20).map(|_| turn()).min(), Some(0));
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use zookeeper_client::{Client, Error};
 
 use super::super::{Answer, Entered, Failure, Grant, Loss, Request};
+use super::ahead;
 use super::core::{Core, Pause};
-use super::either::{Either, either};
 use super::permits;
 use super::place::{Ahead, Ask, Place, Turn};
 use super::problem;
@@ -61,9 +61,7 @@ impl Ask {
                 Turn::Mine(grant) => return Ok(Some(Begun::Held(grant))),
                 Turn::Gone => return Ok(None),
                 Turn::Behind(ahead) if self.request.waits => return Ok(Some(Begun::Queued(place, ahead))),
-                Turn::Behind(ahead @ Ahead::Node { passes: true, .. }) => {
-                    self.changed(&session, &ahead).await?;
-                }
+                Turn::Behind(Ahead::Passing(path)) => ahead::changed(&session, &path).await?,
                 Turn::Behind(_) => {
                     place.node.delete().await?;
                     place.node.leave();
@@ -112,8 +110,10 @@ impl Ask {
     async fn advance(&self, waits: &mut Waits) -> Result<Option<Grant>, Failure> {
         let turn = if let Some(place) = &waits.place {
             let session = place.node.session().await?;
-            if let Some(ahead) = &waits.ahead {
-                self.changed(&session, ahead).await?;
+            if let Some(ahead) = &waits.ahead
+                && self.is_next_by(ahead, place, &session).await?
+            {
+                return self.grant_to(&session, place).map(Some);
             }
             waits.ahead = None;
             let client = session.client()?;
@@ -133,34 +133,29 @@ impl Ask {
         Ok(None)
     }
 
-    /// Waits until what is ahead has changed, or may have.
-    async fn changed(&self, session: &Session, ahead: &Ahead) -> Result<(), Failure> {
+    /// Waits until what is ahead has changed, or may have. Says whether it is one's turn by that, so that nobody need be asked.
+    async fn is_next_by(&self, ahead: &Ahead, place: &Place, session: &Session) -> Result<bool, Failure> {
+        match ahead {
+            Ahead::Node(path) | Ahead::Passing(path) => ahead::changed(session, path).await?,
+            Ahead::Last(path) => return ahead::is_gone(session, path, &place.node.path()).await,
+            Ahead::Permits => self.permits_changed(session).await?,
+        }
+        Ok(false)
+    }
+
+    async fn permits_changed(&self, session: &Session) -> Result<(), Failure> {
         let client = session.client()?;
-        let watch = match ahead {
-            Ahead::Node { path, .. } => {
-                client.get_and_watch_data(path).await.map(|(_, _, watch)| Some(watch))
-            }
-            Ahead::Permits => {
-                let listed = client.list_and_watch_children(&self.paths.directory).await;
-                listed.map(|(nodes, watch)| self.is_full(nodes).then_some(watch))
-            }
-        };
-        // The session must be able to end while this waits.
+        let listed = client.list_and_watch_children(&self.paths.directory).await;
         drop(client);
-        let watch = match watch {
-            Ok(Some(watch)) => watch,
-            Ok(None) | Err(Error::NoNode) => return Ok(()),
-            Err(error) => return Err(problem::failure(error)),
-        };
-        match either(watch.changed(), session.ended()).await {
-            Either::First(_) => Ok(()),
-            Either::Second(loss) => Err(Failure::Lost(loss)),
+        match listed {
+            Ok((nodes, watch)) if self.is_full(&nodes) => ahead::told(session, watch).await.map(drop),
+            Ok(_) | Err(Error::NoNode) => Ok(()),
+            Err(error) => Err(problem::failure(error)),
         }
     }
 
-    fn is_full(&self, nodes: Vec<String>) -> bool {
-        let view = super::view::View { nodes, ..Default::default() };
-        self.permits().is_some_and(|permits| self.rules.permits(&view) >= permits as usize)
+    fn is_full(&self, nodes: &[String]) -> bool {
+        self.permits().is_some_and(|permits| self.rules.permits(nodes) >= permits as usize)
     }
 }
 

@@ -42,8 +42,12 @@ pub(super) enum Turn {
 
 /// Who is in the way.
 pub(super) enum Ahead {
-    /// The one whose node this is. `passes`: it will be gone soon, without any lock being let go.
-    Node { path: String, passes: bool },
+    /// The one whose node this is.
+    Node(String),
+    /// The same, and it is the only one: when it is gone, it is one's turn. Numbers grow, so nobody comes in between.
+    Last(String),
+    /// The same, but it will be gone soon, without any lock being let go.
+    Passing(String),
     /// So many permits are taken as there are.
     Permits,
 }
@@ -134,9 +138,11 @@ impl Ask {
         if !view.nodes.iter().any(|node| node == place.node.name()) {
             return Ok(Turn::Gone);
         }
-        let node = |path| Ok(Turn::Behind(Ahead::Node { path, passes: false }));
+        let node = |path| Ok(Turn::Behind(Ahead::Node(path)));
         if let Some(before) = self.rules.last_before(&view.nodes, Some(&place.number)) {
-            return node(self.path(before));
+            let is_last = self.request.ephemeral && self.rules.is_next(view, &place.number);
+            let ahead = if is_last { Ahead::Last } else { Ahead::Node };
+            return Ok(Turn::Behind(ahead(self.path(before))));
         }
         let queue = self.paths.queue.as_deref().unwrap_or_default();
         let waiting = view.queue.iter().map(|name| format!("{queue}/{name}")).collect();
@@ -147,7 +153,7 @@ impl Ask {
             return node(self.path(permit));
         }
         if self.request.ephemeral {
-            return self.grant(session, &place.node, place.age);
+            return self.grant(session, &place.node, place.age).map(Turn::Mine);
         }
         // Another with the same number stands in the same place, for ours and for others.
         let name =
@@ -173,12 +179,13 @@ impl Ask {
         let lock = last_older(client, locks, place.age).await?;
         if let Some(before) = self.rules.last_waiting_before(&view.queue, &place.number) {
             let passes = lock.is_none() && self.rules.taken(view, Some(&place.number)) < permits;
-            return Ok(Turn::Behind(Ahead::Node { path: format!("{queue}/{before}"), passes }));
+            let ahead = if passes { Ahead::Passing } else { Ahead::Node };
+            return Ok(Turn::Behind(ahead(format!("{queue}/{before}"))));
         }
         if let Some(path) = lock {
-            return Ok(Turn::Behind(Ahead::Node { path, passes: false }));
+            return Ok(Turn::Behind(Ahead::Node(path)));
         }
-        if self.rules.permits(view) >= permits {
+        if self.rules.permits(&view.nodes) >= permits {
             return Ok(Turn::Behind(Ahead::Permits));
         }
         let id = place.node.name().get(..32).unwrap_or_default();
@@ -204,7 +211,7 @@ impl Ask {
             Ok(_) => {
                 node.is_made();
                 place.node.leave();
-                self.grant(session, &node, place.age)
+                self.grant(session, &node, place.age).map(Turn::Mine)
             }
             // It may be done or not: all begins anew, and what was made is deleted.
             Err(error) if problem::passes(&error) || error == Error::NoNode => Ok(Turn::Gone),
@@ -218,12 +225,17 @@ impl Ask {
     /// # Errors
     ///
     /// [`Failure::Lost`] when it would be lost at once: nothing was heard of the session for too long.
-    fn grant(&self, session: &Arc<Session>, node: &Arc<Node>, age: i64) -> Result<Turn, Failure> {
+    fn grant(&self, session: &Arc<Session>, node: &Arc<Node>, age: i64) -> Result<Grant, Failure> {
         if !session.is_alive() {
             return Err(Failure::Lost(session.loss().unwrap_or(Loss::Expired)));
         }
         let token = u64::try_from(age).unwrap_or_default();
-        Ok(Turn::Mine(Held::grant(&self.core, session, node, token, self.request.expires)))
+        Ok(Held::grant(&self.core, session, node, token, self.request.expires))
+    }
+
+    /// The one that was [the last](Ahead::Last) is gone.
+    pub(super) fn grant_to(&self, session: &Arc<Session>, place: &Place) -> Result<Grant, Failure> {
+        self.grant(session, &place.node, place.age)
     }
 }
 

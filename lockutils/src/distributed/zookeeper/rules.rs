@@ -39,12 +39,24 @@ impl Rules {
 
     /// The last node of a lock's directory that a lock with this number waits for; with none it waits for all.
     pub(super) fn last_before<'a>(&self, nodes: &'a [String], number: Option<&Number>) -> Option<&'a str> {
-        let is_before = |its: &str| number.is_none_or(|Number(own)| its < own.as_str());
-        let before = nodes.iter().filter_map(|node| {
+        self.before(nodes, number).max().map(|(_, node)| node)
+    }
+
+    /// Whether that is the only one in the way: no lock stands before it, nobody has a permit or waits for one.
+    pub(super) fn is_next(&self, view: &View, number: &Number) -> bool {
+        let before = self.before(&view.nodes, Some(number)).count();
+        before == 1 && view.queue.is_empty() && self.permit(&view.nodes).is_none()
+    }
+
+    fn before<'a>(
+        &self,
+        nodes: &'a [String],
+        number: Option<&Number>,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        nodes.iter().filter_map(move |node| {
             let its = self.excludes(node).or_else(|| self.patterns.read(node))?;
-            is_before(its).then_some((its, node.as_str()))
-        });
-        before.max().map(|(_, node)| node)
+            number.is_none_or(|Number(own)| its < own.as_str()).then_some((its, node.as_str()))
+        })
     }
 
     /// The number of a node that a lock of this share waits for.
@@ -93,11 +105,11 @@ impl Rules {
         let has = |id: &str| view.nodes.iter().any(|node| node == id);
         let coming =
             self.waiting(&view.queue, before).filter(|(_, node)| node.get(..32).is_none_or(|id| !has(id)));
-        self.permits(view) + coming.count()
+        self.permits(&view.nodes) + coming.count()
     }
 
-    pub(super) fn permits(&self, view: &View) -> usize {
-        view.nodes.len() - self.locks(&view.nodes).len()
+    pub(super) fn permits(&self, nodes: &[String]) -> usize {
+        nodes.len() - self.locks(nodes).len()
     }
 }
 
@@ -131,6 +143,15 @@ mod tests {
         assert_eq!(write.last_before(&nodes, None), Some(nodes[4].as_str()));
         let first = write.number("x__lock__0000000001");
         assert_eq!(write.last_before(&nodes, Some(&first)), None);
+        let view = |nodes: &[String], queue| View { nodes: nodes.to_vec(), queue, data: None };
+        assert!(
+            !write.is_next(&view(&nodes, Vec::new()), &own) && read.is_next(&view(&nodes, Vec::new()), &own)
+        );
+        assert!(!read.is_next(&view(&nodes, Vec::from([nodes[1].clone()])), &own), "one waits for a permit");
+        assert!(
+            !read.is_next(&view(&[&nodes[..], &[A.to_owned()]].concat(), Vec::new()), &own),
+            "or has one"
+        );
         let pattern = rules(Share::Read, &["-lock-"]);
         assert_eq!(pattern.last_before(&nodes, Some(&own)), Some(nodes[5].as_str()));
     }
@@ -151,7 +172,7 @@ mod tests {
             queue: Vec::from([format!("{A}__lock__0000000001"), format!("{B}__lock__0000000002")]),
             data: None,
         };
-        assert_eq!(rules.permits(&view), 2, "whatever is no lock is a permit");
+        assert_eq!(rules.permits(&view.nodes), 2, "whatever is no lock is a permit");
         assert_eq!(rules.taken(&view, None), 3, "the one who is just taking it has it");
         assert_eq!(rules.taken(&view, Some(&rules.number("x__lock__0000000002"))), 2);
         assert_eq!(rules.locks(&view.nodes), [view.nodes[2].as_str()]);
