@@ -9,9 +9,13 @@ fn take(client: &Client, name: &str, share: Share, identifier: &str) -> Held {
     client.take_request(client.request(name, share).identified(identifier))
 }
 
-/// All that is shown of a contender but its place, with the token of its grant where it has one.
+/// All that is shown of a contender but its place, with the token of its grant where it has one. Those who hold have had their
+/// turn, and are shown first in any order; here, in that of their names.
 #[track_caller]
 fn must_be(shown: &[Contender], expected: &[(&str, Share, Option<&Held>)]) {
+    let mut shown = shown.to_vec();
+    let holders = shown.iter().take_while(|other| other.holds).count();
+    shown[..holders].sort_by(|one, other| one.identifier.cmp(&other.identifier));
     let said: Vec<_> =
         shown.iter().map(|other| (other.identifier.as_str(), other.share, other.holds)).collect();
     let known: Vec<_> = expected.iter().map(|(who, share, held)| (*who, *share, held.is_some())).collect();

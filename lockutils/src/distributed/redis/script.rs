@@ -23,7 +23,7 @@ macro_rules! script {
 
 // The short ways come first: they do without functions, which cost as much as commands when they are made.
 script!(ENTER, "lua/draw.lua", "lua/enter_free.lua", "lua/queue.lua", "lua/enter.lua");
-script!(LEAVE, "lua/leave_free.lua", "lua/draw.lua", "lua/queue.lua", "lua/leave.lua");
+script!(LEAVE, "lua/leave_free.lua", "lua/draw.lua", "lua/leave_given.lua", "lua/queue.lua", "lua/leave.lua");
 script!(RENEW, "lua/draw.lua", "lua/queue.lua", "lua/renew.lua");
 script!(LOOK, "lua/draw.lua", "lua/queue.lua", "lua/look.lua");
 script!(DESTROY, "lua/draw.lua", "lua/queue.lua", "lua/destroy.lua");

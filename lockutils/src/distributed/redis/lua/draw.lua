@@ -1,7 +1,8 @@
 -- A larger fence than all before, or than the clock, for a lock that is taken for so long; 0: for ever. It is written over one
 -- of the same 1000 s, which has the same first seven digits: that is cheap, and leaves it its time to live.
-local function draw(length)
-  local time, last = redis.call('TIME'), redis.call('GET', FENCE)
+local function draw(length, time)
+  local last = redis.call('GET', FENCE)
+  time = time or redis.call('TIME')
   local micros = time[2]
   local fence = time[1] .. (#micros == 6 and micros or string.sub('00000' .. micros, -6))
   if last and #last == #fence and last < fence and string.sub(last, 1, 7) == string.sub(fence, 1, 7)
