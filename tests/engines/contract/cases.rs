@@ -34,6 +34,7 @@ macro_rules! cases {
                 writers_exclude_each_other [];
                 readers_are_many [Readers];
                 permits_are_so_many_as_there_are [Permits];
+                permits_wait_for_a_lock_that_stays [Permits Persists];
                 another_number_of_permits_is_refused [Permits];
                 two_waits_of_one_client_are_both_served [Readers Permits];
                 who_waits_without_a_limit_is_served [];
@@ -108,6 +109,7 @@ macro_rules! cases {
             }
             crowds {
                 lose_no_update [];
+                of_all_kinds_exclude_each_other [Readers Permits];
                 of_names_fit_into_one_client [];
                 of_requests_pass_a_wait [];
             }

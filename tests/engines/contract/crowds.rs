@@ -60,6 +60,57 @@ fn update(client: &Client, name: &str, resource: &Resource) {
     client.release(&grant).expect("it is held");
 }
 
+/// How many there are inside.
+#[derive(Debug, Default)]
+struct Inside {
+    writers: u32,
+    readers: u32,
+    permits: u32,
+}
+
+impl Inside {
+    fn of(&mut self, share: Share) -> &mut u32 {
+        match share {
+            Share::Write => &mut self.writers,
+            Share::Read => &mut self.readers,
+            Share::Permit(_) => &mut self.permits,
+        }
+    }
+
+    fn is_right(&self) -> bool {
+        matches!((self.writers, self.readers, self.permits), (0 | 1, 0, 0) | (0, _, 0) | (0, 0, 0..=2))
+    }
+}
+
+pub(super) fn of_all_kinds_exclude_each_other(bench: &Bench) {
+    const TURNS: usize = 150;
+    let (clients, name, inside) = (bench.clients::<4>(), bench.name("kinds"), Mutex::new(Inside::default()));
+    let (name, inside) = (&name, &inside);
+    thread::scope(|scope| {
+        for (number, client) in clients.iter().enumerate() {
+            scope.spawn(move || {
+                for turn in 0..TURNS {
+                    // Each meets each other one, sooner or later.
+                    let share =
+                        [Share::Write, Share::Permit(2), Share::Read][(turn * (number + 1) / 3 + number) % 3];
+                    let grant = client.take_at_turn(client.request(name, share));
+                    enter(inside, share);
+                    thread::yield_now();
+                    *inside.lock().expect("all is right").of(share) -= 1;
+                    client.release(&grant).expect("it is held");
+                }
+            });
+        }
+    });
+}
+
+#[track_caller]
+fn enter(inside: &Mutex<Inside>, share: Share) {
+    let mut inside = inside.lock().expect("all is right");
+    *inside.of(share) += 1;
+    assert!(inside.is_right(), "{inside:?}");
+}
+
 pub(super) fn of_names_fit_into_one_client(bench: &Bench) {
     let [holder, comer] = bench.clients();
     let names: Vec<_> = (0..NAMES).map(|number| bench.name(&number.to_string())).collect();

@@ -161,3 +161,25 @@ pub(super) fn two_waits_of_one_client_are_both_served(bench: &Bench) {
         comer.release(&second).expect("it is held");
     }
 }
+
+/// A lock that stays is somebody's from the moment at which it was granted, however it came about.
+pub(super) fn permits_wait_for_a_lock_that_stays(bench: &Bench) {
+    let ([holder, writer, comer, looks], name) = (bench.clients(), bench.name("stays"));
+    let held = holder.take(&name, Share::Write);
+    let mut stays = writer.request(&name, Share::Write);
+    stays.ephemeral = false;
+    let next = writer.queue_request(stays);
+    let mut behind = comer.queue(&name, Share::Permit(2));
+    holder.release(&held).expect("it is held");
+    let held = next.grant();
+    // So often its client has heard from the engine since: it would have been let in.
+    for _ in 0..20 {
+        comer.release(&comer.take(&bench.name("other"), Share::Write)).expect("it is held");
+        behind.must_wait();
+    }
+    let contenders = looks.contenders(&name, Share::Write);
+    assert_eq!(contenders.iter().filter(|one| one.holds).count(), 1, "{contenders:?}");
+    writer.verify(&held).expect("it is held");
+    writer.release(&held).expect("it is held");
+    comer.release(&behind.grant()).expect("it is held");
+}

@@ -60,6 +60,7 @@ impl Ask {
             match turn {
                 Turn::Mine(grant) => return Ok(Some(Begun::Held(grant))),
                 Turn::Gone => return Ok(None),
+                Turn::Unclear => {}
                 Turn::Behind(ahead) if self.request.waits => return Ok(Some(Begun::Queued(place, ahead))),
                 Turn::Behind(Ahead::Passing(path)) => ahead::changed(&session, &path).await?,
                 Turn::Behind(_) => {
@@ -128,6 +129,7 @@ impl Ask {
         match turn {
             Turn::Mine(grant) => return Ok(Some(grant)),
             Turn::Behind(ahead) => waits.ahead = Some(ahead),
+            Turn::Unclear => {}
             Turn::Gone => waits.place = None,
         }
         Ok(None)

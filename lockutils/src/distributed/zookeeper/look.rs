@@ -95,7 +95,8 @@ fn told(ask: &Ask, view: &View, mut found: Vec<(Entry, Vec<u8>, Stat)>) -> Vec<C
     let holds = |entry: &Entry, stat: &Stat| match entry.kind {
         Kind::Permit => true,
         Kind::Waiting => false,
-        Kind::Lock => stat.czxid < oldest && is_first(ask, entry, view),
+        // One that stays was not made before it was held.
+        Kind::Lock => (stat.czxid < oldest || stat.ephemeral_owner == 0) && is_first(ask, entry, view),
     };
     found.sort_by_key(|(entry, _, stat)| (!holds(entry, stat), stat.czxid));
     let tell = |(entry, data, stat): &(Entry, Vec<u8>, Stat)| {

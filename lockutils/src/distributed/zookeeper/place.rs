@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zookeeper_client::{Client, Error};
+use zookeeper_client::{Client, Error, Stat};
 
 use super::super::{Failure, Grant, Loss, Request, Share};
 use super::core::Core;
@@ -36,6 +36,8 @@ pub(super) enum Turn {
     Mine(Grant),
     /// It is when this has changed, at the earliest.
     Behind(Ahead),
+    /// It has changed meanwhile: look again.
+    Unclear,
     /// The place is gone: somebody has deleted it.
     Gone,
 }
@@ -146,8 +148,10 @@ impl Ask {
         }
         let queue = self.paths.queue.as_deref().unwrap_or_default();
         let waiting = view.queue.iter().map(|name| format!("{queue}/{name}")).collect();
-        if let Some(path) = last_older(client, waiting, place.age).await? {
-            return node(path);
+        match older(client, waiting, |stat| stat.czxid < place.age).await? {
+            Older::Last(path) => return node(path),
+            Older::Unclear => return Ok(Turn::Unclear),
+            Older::None => {}
         }
         if let Some(permit) = self.rules.permit(&view.nodes) {
             return node(self.path(permit));
@@ -176,7 +180,13 @@ impl Ask {
         agree(client, self, permits, view, &place.number).await?;
         let permits = permits as usize;
         let locks = self.rules.locks(&view.nodes).into_iter().map(|name| self.path(name)).collect();
-        let lock = last_older(client, locks, place.age).await?;
+        // One that stays has it already, and its node was made when it had: it is younger than its place was.
+        let is_before = |stat: &Stat| stat.czxid < place.age || stat.ephemeral_owner == 0;
+        let lock = match older(client, locks, is_before).await? {
+            Older::Last(path) => Some(path),
+            Older::Unclear => return Ok(Turn::Unclear),
+            Older::None => None,
+        };
         if let Some(before) = self.rules.last_waiting_before(&view.queue, &place.number) {
             let passes = lock.is_none() && self.rules.taken(view, Some(&place.number)) < permits;
             let ahead = if passes { Ahead::Passing } else { Ahead::Node };
@@ -239,11 +249,25 @@ impl Ask {
     }
 }
 
-/// The youngest of the nodes that are older than this.
-async fn last_older(client: &Client, paths: Vec<String>, age: i64) -> Result<Option<String>, Failure> {
+/// Who has come before, of nodes that have no common numbers.
+enum Older {
+    None,
+    /// The youngest of them.
+    Last(String),
+    /// One is gone. It may have become another, which was not listed.
+    Unclear,
+}
+
+async fn older(
+    client: &Client,
+    paths: Vec<String>,
+    is_before: impl Fn(&Stat) -> bool,
+) -> Result<Older, Failure> {
     if paths.is_empty() {
-        return Ok(None);
+        return Ok(Older::None);
     }
-    let older = stats(client, paths).await?.into_iter().filter(|(_, stat)| stat.czxid < age);
-    Ok(older.max_by_key(|(_, stat)| stat.czxid).map(|(path, _)| path))
+    let Some(stats) = stats(client, paths).await? else { return Ok(Older::Unclear) };
+    let before = stats.into_iter().filter(|(_, stat)| is_before(stat));
+    let last = before.max_by_key(|(_, stat)| stat.czxid);
+    Ok(last.map_or(Older::None, |(path, _)| Older::Last(path)))
 }

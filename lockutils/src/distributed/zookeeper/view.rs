@@ -75,12 +75,16 @@ impl View {
     }
 }
 
-/// What is known of nodes, asked for all at once. Those that are gone are left out.
-pub(super) async fn stats(client: &Client, paths: Vec<String>) -> Result<Vec<(String, Stat)>, Failure> {
+/// What is known of nodes, asked for all at once. `None`: one of them is gone.
+pub(super) async fn stats(
+    client: &Client,
+    paths: Vec<String>,
+) -> Result<Option<Vec<(String, Stat)>>, Failure> {
     let answers: Vec<_> = paths.iter().map(|path| client.check_stat(path)).collect();
     let mut stats = Vec::with_capacity(paths.len());
     for answer in answers {
         stats.push(answer.await.map_err(super::problem::failure)?);
     }
-    Ok(paths.into_iter().zip(stats).filter_map(|(path, stat)| Some((path, stat?))).collect())
+    let stats = paths.into_iter().zip(stats).map(|(path, stat)| Some((path, stat?)));
+    Ok(stats.collect())
 }
