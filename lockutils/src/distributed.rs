@@ -21,6 +21,8 @@
 //! before the engine gives it to somebody else, whether or not it can reach the engine. A lease that has been lost stays lost.
 
 mod backend;
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+mod background;
 mod contender;
 #[cfg(all(feature = "tls", any(feature = "redis", feature = "zookeeper")))]
 mod crypto;

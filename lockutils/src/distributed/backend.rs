@@ -98,6 +98,13 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// ensemble.
     fn cluster(&self, caller: Caller) -> Answer<String>;
 
+    /// Is ready when what was given up, such as the place of a wait that was dropped, is gone from the engine, or sooner where nobody is
+    /// held up by it. Who may end soon waits for that a moment, since the engine learns of the end of a process late. The default is
+    /// ready at once.
+    fn settled(&self) -> Answer<()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Ends the session: all that it holds is let go, in the background, but what is not [ephemeral](Request::ephemeral). The
     /// leases of its grants are lost by then ([`Loss::Closed`](super::Loss::Closed)), and its waits end with that. No other call
     /// follows; a grant that is dropped afterwards touches nothing.

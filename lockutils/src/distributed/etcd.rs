@@ -116,6 +116,14 @@ impl Backend for Etcd {
         })
     }
 
+    fn settled(&self) -> Answer<()> {
+        let background = Arc::clone(&self.client.background);
+        Box::pin(async move {
+            background.settled().await;
+            Ok(())
+        })
+    }
+
     fn close(&self) {
         self.client.close();
     }

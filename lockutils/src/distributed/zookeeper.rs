@@ -112,6 +112,14 @@ impl Backend for ZooKeeper {
         Box::pin(std::future::ready(Ok(format!("{}{root}", hosts.join(",")))))
     }
 
+    fn settled(&self) -> Answer<()> {
+        let background = Arc::clone(&self.core.background);
+        Box::pin(async move {
+            background.settled().await;
+            Ok(())
+        })
+    }
+
     fn close(&self) {
         self.core.close();
     }

@@ -10,7 +10,7 @@ use crate::distributed::{Caller, Contender, Engine, EngineHold, Failure, Request
 use crate::error::{Error, Kind};
 use crate::guard::far::Far;
 use crate::internal::{Mode, park};
-use crate::limit::{Ended, Limit};
+use crate::limit::{Ended, Limit, Span};
 use crate::reads;
 use crate::registry::{Cell, CellId, Owner};
 use crate::trace;
@@ -23,6 +23,10 @@ pub(crate) enum Reached {
     /// Others have it, and the caller does not wait.
     Busy,
 }
+
+/// How long one who gives up stays until its place is gone, at most: a program that ends right after that would leave it to the
+/// engine for as long as a session lasts, in front of all others. It is a trip, if the engine answers.
+const GIVES_BACK: Duration = Duration::from_millis(250);
 
 /// One acquire of a distributed lock.
 pub(super) struct Way<'a> {
@@ -59,6 +63,9 @@ impl Lock {
         let tell = self.tell_long(cell, started, WaitOf::Engine, place);
         let limit = limit.with_alarm(self.long_after(started), &tell);
         let asked = limit.block(self.ask(way, &engine, caller, true));
+        if asked.is_err() {
+            let _ = park::block_on(engine.backend().settled(), Instant::now().checked_add(GIVES_BACK));
+        }
         self.reached(asked, way, &engine)
     }
 
@@ -73,6 +80,10 @@ impl Lock {
         let tell = self.tell_long(cell, started, WaitOf::Engine, place);
         let limit = limit.with_alarm(self.long_after(started), &tell);
         let asked = limit.watch(self.ask(way, &engine, Caller::Task, true)).await;
+        if asked.is_err() {
+            let soon = Limit::begin(Span::For(GIVES_BACK), None, None);
+            let _ = soon.watch(engine.backend().settled()).await;
+        }
         self.reached(asked, way, &engine)
     }
 

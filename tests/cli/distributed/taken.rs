@@ -49,6 +49,20 @@ fn a_time_out_says_who_has_it() {
     }
 }
 
+/// The engine would keep the place of a process that is gone for as long as a session lasts, in front of all others.
+#[test]
+fn who_gives_up_and_ends_stands_in_nobodys_way() {
+    for engine in [Site::etcd, Site::zookeeper] {
+        let site = engine("gives_up");
+        let _holder = site.holder(&["job"]);
+        for _ in 0..6 {
+            fails(&mut site.run(&["job", "-w", "50ms", "--", "true"]), Exit::Conflict);
+            let seen = site.lockutils(&["who", "--distributed", "job"]).output().expect("it starts");
+            assert_eq!(stdout(&seen).lines().count(), 1, "{}", stdout(&seen));
+        }
+    }
+}
+
 #[test]
 fn verbose_says_who_is_waited_for() {
     for engine in ENGINES {
@@ -137,7 +151,7 @@ fn signals_are_passed_on() {
             i=0; while [ $i -lt 600 ]; do sleep 0.1; i=$((i+1)); done";
         let mut runner = Child::spawn(&mut site.run(&["job", "--", "bash", "-c", script]));
         runner.expect("started");
-        for _ in 0..10 {
+        for _ in 0..6 {
             kill(runner.pid(), Signal::SIGHUP).expect("it lives");
             runner.expect("HUP");
         }

@@ -16,6 +16,7 @@ use super::place::Place;
 use super::rpc::LeaseGrant;
 use super::session::Session;
 use super::watcher::Watcher;
+use crate::distributed::background::Background;
 use crate::distributed::{Failure, Loss, Moment};
 use crate::process::ProcessId;
 
@@ -34,6 +35,8 @@ pub(super) struct Client {
     /// What is held without the session, by the numbers of the places.
     apart: Mutex<HashMap<u64, Weak<Place>>>,
     process: ProcessId,
+    /// Places that are given back.
+    pub(super) background: Arc<Background>,
 }
 
 impl Client {
@@ -50,6 +53,7 @@ impl Client {
             numbers: AtomicU64::new(1),
             apart: Mutex::default(),
             process: ProcessId::current(),
+            background: Arc::default(),
         })
     }
 
@@ -70,6 +74,15 @@ impl Client {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<JoinHandle<T>> {
         self.is_here().then(|| self.net.runtime.spawn(work))
+    }
+
+    /// Gives a place back, for nobody.
+    pub(super) fn give_back(&self, place: Arc<Place>) {
+        let going = self.background.begin();
+        self.spawn(async move {
+            place.remove_for_sure().await;
+            drop(going);
+        });
     }
 
     /// The session, or a new one if it is lost.

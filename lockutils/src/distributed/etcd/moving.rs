@@ -66,7 +66,7 @@ impl Place {
         lease.on_loss(move |_| {
             if let Some(place) = place.upgrade().filter(|place| place.leave()) {
                 let client = Arc::clone(&place.client);
-                client.spawn(place.remove_for_sure());
+                client.give_back(place);
             }
         });
         self.keep_apart(lease)

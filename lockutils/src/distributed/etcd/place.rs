@@ -91,8 +91,7 @@ impl Own {
 impl Drop for Own {
     fn drop(&mut self) {
         if self.0.client.is_here() && self.0.leave() {
-            let place = Arc::clone(&self.0);
-            self.0.client.spawn(place.remove_for_sure());
+            self.0.client.give_back(Arc::clone(&self.0));
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::task::{JoinError, JoinHandle};
 
 use super::client::Client;
+use crate::distributed::background::{Background, End, Work};
 use crate::distributed::{Answer, Failure};
 use crate::process::ProcessId;
 
@@ -16,6 +18,8 @@ struct Task<T>(JoinHandle<Result<T, Failure>>);
 /// The same; the work ends when nobody waits for it.
 struct Waiting<T> {
     work: JoinHandle<Result<T, Failure>>,
+    end: End,
+    background: Arc<Background>,
     process: ProcessId,
 }
 
@@ -35,7 +39,9 @@ pub(super) fn begin_wait<T: Send + 'static>(
     client: &Client,
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Answer<T> {
-    Box::pin(Waiting { work: client.net.runtime.spawn(work), process: ProcessId::current() })
+    let (work, end) = Work::new(Box::pin(work));
+    let (background, process) = (Arc::clone(&client.background), ProcessId::current());
+    Box::pin(Waiting { work: client.net.runtime.spawn(work), end, background, process })
 }
 
 /// What a forked child is told.
@@ -72,6 +78,7 @@ impl<T> Future for Waiting<T> {
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
         if ProcessId::current() == self.process {
+            self.end.come(&self.background);
             self.work.abort();
         }
     }

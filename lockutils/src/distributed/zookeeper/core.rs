@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
+use super::super::background::Background;
 use super::super::runtime::runtime;
 use super::super::{Failure, Loss};
 use super::hold::Hold;
@@ -33,6 +34,8 @@ pub(super) struct Core {
     staying: Mutex<Vec<Weak<Hold>>>,
     /// Why there was no session, the last time.
     trouble: Mutex<Option<String>>,
+    /// Nodes that are given back.
+    pub(super) background: Arc<Background>,
 }
 
 impl Core {
@@ -45,6 +48,7 @@ impl Core {
             is_closed: AtomicBool::new(false),
             staying: Mutex::default(),
             trouble: Mutex::default(),
+            background: Arc::default(),
         })
     }
 

@@ -11,7 +11,7 @@ use super::permits;
 use super::place::{Ahead, Ask, Place, Turn};
 use super::problem;
 use super::session::Session;
-use super::task::task;
+use super::task::waiting_task;
 
 /// What came of the first look.
 enum Begun {
@@ -27,7 +27,7 @@ pub(super) async fn enter(core: Arc<Core>, request: Request) -> Result<Entered, 
         Begun::Held(grant) => Ok(Entered::Held(grant)),
         Begun::Busy => Ok(Entered::Busy),
         Begun::Queued(place, ahead) => {
-            let waits: Answer<Grant> = task(core.runtime()?, ask.wait(place, ahead));
+            let waits: Answer<Grant> = waiting_task(&core, ask.wait(place, ahead))?;
             Ok(Entered::Queued(waits))
         }
     }

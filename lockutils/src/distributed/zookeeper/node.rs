@@ -245,9 +245,11 @@ impl Node {
             name,
             is_left: AtomicBool::new(true),
         };
+        let going = self.core.background.begin();
         self.core.spawn(async move {
             // What is not deleted here goes with the session.
             let _ = again.delete().await;
+            drop(going);
         });
     }
 }
