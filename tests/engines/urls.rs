@@ -75,6 +75,8 @@ fn what_may_be_secret_is_not_shown() {
         "redis://user:hunter2/@h",
         "redis://user:%hunter2@h",
         "hunter2@h",
+        "redis:user:hunter2@h",
+        "memory:user:hunter2@h",
         "user hunter2://h",
     ] {
         let error = BackendUrl::parse(text).expect_err(text);

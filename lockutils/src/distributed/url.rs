@@ -47,6 +47,9 @@ impl BackendUrl {
         let query = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect::<Result<_, _>>()?;
         let scheme = scheme.to_ascii_lowercase();
         let Some(rest) = rest.strip_prefix("//") else {
+            if scheme != "file" && whole.contains('@') {
+                return Err(wrong("it has a `@`, and no `//` behind the first colon"));
+            }
             let path = decoded(rest)?;
             return Ok(Self {
                 text: whole,

@@ -62,6 +62,7 @@ macro_rules! cases {
             expiry {
                 ends_a_lock_at_its_time [Expires];
                 can_be_put_off [Expires];
+                may_be_as_late_as_can_be_said [Expires];
                 can_be_brought_forward [Expires];
                 cannot_be_put_off_afterwards [Expires];
                 comes_also_for_one_who_does_not_look [Expires];

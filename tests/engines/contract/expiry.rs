@@ -1,6 +1,6 @@
 //! Locks that are taken for a time, and those that are kept alive.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lockutils::distributed::{Failure, Loss, Share};
 use lockutils_tests::eventually;
@@ -43,6 +43,15 @@ fn put_off(bench: &Bench, holder: &Client, name: &str) -> (Held, Instant) {
             other => panic!("it can be put off, but: {other:?}"),
         }
     }
+}
+
+pub(super) fn may_be_as_late_as_can_be_said(bench: &Bench) {
+    let (holder, name) = (bench.client(), bench.name("late"));
+    let grant = holder.take_for(&name, Duration::MAX);
+    holder.extend(&grant, Duration::MAX).expect("it is held");
+    assert!(grant.lease().remaining().is_none_or(|left| !left.is_zero()));
+    holder.verify(&grant).expect("it is held");
+    holder.release(&grant).expect("it is held");
 }
 
 pub(super) fn can_be_brought_forward(bench: &Bench) {

@@ -166,9 +166,9 @@ impl Client {
     }
 }
 
-/// Rounded up, and at least one.
+/// Rounded up, and at least one. At most what etcd takes, which is 285 years.
 pub(super) fn whole_seconds(length: Duration) -> u64 {
-    (length.as_secs() + u64::from(length.subsec_nanos() > 0)).max(1)
+    length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0)).clamp(1, 9_000_000_000)
 }
 
 impl Drop for Client {
@@ -197,5 +197,6 @@ mod tests {
         for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (10_000, 10)] {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
         }
+        assert_eq!(whole_seconds(Duration::MAX), 9_000_000_000);
     }
 }
