@@ -102,9 +102,11 @@ impl<'a> Chain<'a> {
             let value = once.lent(value);
             options.extend(ours!(.identifier(#value)));
         }
-        if let Some(promise) = &plan.require {
+        for promise in &plan.require {
             let krate = &plan.krate;
-            options.extend(ours!(.require(#krate::distributed::Promise::#promise)));
+            let path = promise.get_ident().map(|word| ours!(#krate::distributed::Promise::#word));
+            let path = path.unwrap_or_else(|| promise.to_token_stream());
+            options.extend(ours!(.require(#path)));
         }
         let locks = plan.locks.as_ref().map(|value| once.lent(value));
         let permits = plan.permits.as_ref().map(|value| once.copied(value));

@@ -25,7 +25,8 @@ pub(crate) struct Plan {
     pub(crate) locks: Option<Value>,
     pub(crate) expires: Option<Value>,
     pub(crate) identifier: Option<Value>,
-    pub(crate) require: Option<Ident>,
+    /// What the engine must promise: the path of each, if it has more than its last word.
+    pub(crate) require: Vec<Path>,
     /// The name of the function, which the lock file of an external lock shows.
     pub(crate) function: String,
     /// `blocking = false`
@@ -84,11 +85,11 @@ fn plan(args: &Args, func: &Func, options: &Options, wrong: &mut Mistakes) -> Pl
         on_error: on_error(func, options, wrong),
         fails: options.fails(),
         can_be_lost: options.said("distributed").is_some(),
-        expires: options.value("expires", wrong, value::duration),
+        expires: options.value("expires", wrong, value::expiry),
         identifier: options
             .value("identifier", wrong, |option| value::text(option, "\"node-7\""))
             .map(|(who, _)| who),
-        require: options.value("require", wrong, |option| value::word(option, "Linearizable")),
+        require: options.values("require", wrong, value::promises),
         krate: options
             .value("crate", wrong, |option| value::path(option, "other::path"))
             .map_or_else(|| quote_spanned!(Span::mixed_site()=> ::lockutils), Path::into_token_stream),

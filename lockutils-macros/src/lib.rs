@@ -91,12 +91,15 @@ struct Readme;
 /// | `blocking = false` | does not wait at all: a busy lock is an error |
 /// | `expires = "30s"` | a distributed lock is lost after this time; nobody keeps it alive |
 /// | `identifier = "node-7"` | who has it, for others to see: anything that is `AsRef<str>` |
-/// | `require = Linearizable` | what the engine must promise: a `lockutils::distributed::Promise` |
+/// | `require = Linearizable` | what the engine must promise: a `lockutils::distributed::Promise`; also `[Linearizable, Fenced]`, and said several times |
 /// | `prefix = "nova"` | stands before the name: anything that is `AsRef<str>` |
 /// | `lock_path = "/run/nova"` | the directory of the lock file: anything that is `AsRef<Path>` |
 /// | `locks = self.locks` | a registry of type `Locks`, in place of the process-wide one |
 /// | `on_error = panic`, `on_error = path::to::function` | what becomes of an error; see there |
 /// | `crate = other::path` | where `lockutils` is, when it has another name; also as a string |
+///
+/// The function does not see its guard: whoever needs the fencing token, `lost`, `extend` or the builder's `ephemeral` and
+/// `contender_pattern` takes a guard, as in `lockutils::lock("ledger").distributed().acquire()`.
 ///
 /// Options follow the names, in any order. Those without a value also take `= true` and `= false`;
 /// `external = false` says `internal`. The values may be expressions: they see the arguments and `self`, and

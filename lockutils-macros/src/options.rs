@@ -52,6 +52,9 @@ const FLAGS: [&str; 8] =
 /// What only a distributed lock has.
 const OF_ENGINES: [&str; 3] = ["expires", "identifier", "require"];
 
+/// What may be said several times.
+const REPEATED: &str = "require";
+
 /// The options of one attribute.
 pub(crate) struct Options<'a>(Vec<Said<'a>>);
 
@@ -67,7 +70,7 @@ impl<'a> Options<'a> {
         for option in written {
             if !OPTIONS.contains(&option.name().as_str()) {
                 wrong.add(&option.word, unknown(option));
-            } else if options.find(&option.name()).is_some() {
+            } else if options.find(&option.name()).is_some() && option.name() != REPEATED {
                 wrong.add(&option.word, format!("`{}` is said twice; keep one", option.word));
             } else {
                 let on = wrong.note(is_on(option)).unwrap_or(true);
@@ -94,6 +97,17 @@ impl<'a> Options<'a> {
         read: impl FnOnce(&Opt) -> Result<T>,
     ) -> Option<T> {
         self.said(word).and_then(|option| wrong.note(read(option)))
+    }
+
+    /// The values of an option that may be said several times.
+    pub(crate) fn values<T>(
+        &self,
+        word: &str,
+        wrong: &mut Mistakes,
+        read: impl Fn(&Opt) -> Result<Vec<T>>,
+    ) -> Vec<T> {
+        let said = self.0.iter().filter(|said| said.option.word == word);
+        said.filter_map(|said| wrong.note(read(said.option))).flatten().collect()
     }
 
     /// Those of `words` that were said, and `internal` for `external = false`.

@@ -1,6 +1,6 @@
 //! Values of options: durations, numbers, texts, paths.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Error, Expr, ExprLit, ExprPath, ExprReference, Lit, LitStr, Path, Result, Token};
 
@@ -29,26 +29,46 @@ impl Value {
 
 /// `timeout = "30s"`, or an expression.
 pub(crate) fn duration(option: &Opt) -> Result<Value> {
+    time(option, "a time-out")
+}
+
+/// `expires = "30s"`, or an expression. Zero would be lost at once.
+pub(crate) fn expiry(option: &Opt) -> Result<Value> {
+    let value = time(option, "a time")?;
+    let zero = option.value.as_ref().and_then(literal).filter(|lit| is_zero(lit));
+    match zero {
+        Some(lit) => Err(Error::new_spanned(lit, "a lock that expires after no time would be lost at once")),
+        None => Ok(value),
+    }
+}
+
+fn is_zero(lit: &Lit) -> bool {
+    matches!(lit, Lit::Str(text) if nanoseconds(&text.value()) == Ok(0))
+}
+
+/// `what` is what messages call it.
+fn time(option: &Opt, what: &str) -> Result<Value> {
     let expr = required(option, "\"30s\"")?;
     match literal(&expr) {
         Some(Lit::Str(text)) => {
-            let nanos = nanoseconds(&text.value()).map_err(|wrong| Error::new_spanned(text, wrong))?;
+            let wrong = |wrong| Error::new_spanned(text, format!("{what} {wrong}"));
+            let nanos = nanoseconds(&text.value()).map_err(wrong)?;
             let (secs, nanos) = (nanos / SECOND, u32::try_from(nanos % SECOND).unwrap_or_default());
             Ok(Value::fixed(quote!(::core::time::Duration::new(#secs, #nanos))))
         }
-        Some(Lit::Int(lit)) => unit_is_missing(lit, lit.base10_digits()),
-        Some(Lit::Float(lit)) => unit_is_missing(lit, lit.base10_digits()),
-        Some(lit) => Err(Error::new_spanned(lit, SPELLING)),
+        Some(Lit::Int(lit)) => unit_is_missing(lit, lit.base10_digits(), what),
+        Some(Lit::Float(lit)) => unit_is_missing(lit, lit.base10_digits(), what),
+        Some(lit) => Err(Error::new_spanned(lit, format!("{what} {SPELLING}"))),
         None => Ok(Value::computed(&expr)),
     }
 }
 
-fn unit_is_missing(lit: &impl ToTokens, digits: &str) -> Result<Value> {
-    Err(Error::new_spanned(lit, format!("a time-out has a unit: write `\"{digits}s\"` or `\"{digits}ms\"`")))
+fn unit_is_missing(lit: &impl ToTokens, digits: &str, what: &str) -> Result<Value> {
+    Err(Error::new_spanned(lit, format!("{what} has a unit: write `\"{digits}s\"` or `\"{digits}ms\"`")))
 }
 
 const SECOND: u64 = 1_000_000_000;
-const SPELLING: &str = "a time-out is written `\"30s\"`, `\"500ms\"`, `\"2m\"`, `\"1h\"` or `\"1.5s\"`, \
+const SPELLING: &str = "is written `\"30s\"`, `\"500ms\"`, `\"2m\"`, `\"1h\"` or `\"1.5s\"`, \
                         or is an expression of type `Duration`";
 const UNITS: [(&str, u64); 4] =
     [("ms", SECOND / 1000), ("s", SECOND), ("m", 60 * SECOND), ("h", 3600 * SECOND)];
@@ -62,7 +82,7 @@ fn nanoseconds(text: &str) -> std::result::Result<u64, &'static str> {
     if !digits(whole) || !digits(part) {
         return Err(SPELLING);
     }
-    let too_long = "a time-out is at most 584 years";
+    let too_long = "is at most 584 years";
     let whole: u64 = whole.parse().map_err(|_| too_long)?;
     whole.checked_mul(*unit).and_then(|nanos| nanos.checked_add(fraction(part, *unit))).ok_or(too_long)
 }
@@ -126,15 +146,30 @@ pub(crate) fn path(option: &Opt, example: &str) -> Result<Path> {
     path.ok_or_else(|| Error::new_spanned(&expr, format!("`{word}` takes a path, as in `{example}`")))
 }
 
-/// `require = Linearizable`: a word.
-pub(crate) fn word(option: &Opt, example: &str) -> Result<Ident> {
-    let expr = required(option, example)?;
-    match &expr {
-        Expr::Path(ExprPath { qself: None, path, .. }) if path.get_ident().is_some() => {
-            Ok(path.require_ident()?.clone())
+/// `require = Linearizable`, `require = Promise::Linearizable`, or `require = [Linearizable, Fenced]`.
+pub(crate) fn promises(option: &Opt) -> Result<Vec<Path>> {
+    match required(option, "Linearizable")? {
+        Expr::Array(array) => {
+            array.elems.into_iter().map(ungroup).map(|each| promise(option, each)).collect()
         }
-        other => Err(Error::new_spanned(other, format!("`{}` takes a word, as in `{example}`", option.word))),
+        expr => promise(option, expr).map(|path| vec![path]),
     }
+}
+
+fn promise(option: &Opt, expr: Expr) -> Result<Path> {
+    match expr {
+        Expr::Path(ExprPath { qself: None, path, .. }) if is_promise(&path) => Ok(path),
+        other => {
+            let text = "takes a promise or several, as in `Linearizable` or `[Linearizable, Fenced]`";
+            Err(Error::new_spanned(other, format!("`{}` {text}", option.word)))
+        }
+    }
+}
+
+/// A word, or the path of one: then its type is written, and it is no constant that could be another one in each call.
+fn is_promise(path: &Path) -> bool {
+    let of_type = path.segments.iter().rev().nth(1);
+    path.get_ident().is_some() || of_type.is_some_and(|segment| segment.ident == "Promise")
 }
 
 /// A word that is said, or said with `= true` or `= false`.

@@ -32,7 +32,7 @@ mod serialize;
 /// | `mechanism` | `kernel` or `pid`: locks of the kernel, or files that name their owner | [`kernel`](Mechanism) |
 /// | `network_filesystems` | whether lock directories on network file systems are refused, warned of or allowed | [by kind](crate::Policy) |
 /// | `insecure_lock_path` | lets the lock directory be one that everybody may write to, without a sticky bit | `false` |
-/// | `backend_url` | where the engine of [distributed](crate::distributed) locks is | none: lock files take its place |
+/// | `backend_url` | where the engine of [distributed](crate::distributed) locks is | none: lock files take its place, with a warning in the log |
 /// | `session_ttl` | how long an engine keeps what a process holds after its last sign of life | 10 s |
 /// | `timeout` | the limit of every wait that has none of its own | none: such waits end with the lock |
 /// | `warn_wait` | how long a wait may take before a warning is logged (feature `tracing`) | none: nothing is logged |

@@ -12,6 +12,10 @@
 //! | `etcd://…`, `etcds://…` | etcd | `etcd` |
 //! | `zookeeper://…`, `zookeepers://…` | ZooKeeper | `zookeeper` |
 //!
+//! Lock files know nothing of [`expires`](crate::Lock::expires), [`ephemeral(false)`](crate::Lock::ephemeral) and
+//! [`contender_pattern`](crate::Lock::contender_pattern): these are errors there. What they promise is said at
+//! [`Lock::require`](crate::Lock::require).
+//!
 //! # How a lock is held
 //!
 //! A [`Backend`] is one client of an engine, with one identity there. It enters the queue of a lock, is

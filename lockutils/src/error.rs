@@ -111,6 +111,11 @@ pub(crate) enum Kind {
         location: String,
         promise: Promise,
     },
+    /// There is no engine that could promise what the lock requires, and nobody has said that lock files are meant.
+    NoPromises {
+        name: String,
+        promise: Promise,
+    },
     NoBackend {
         name: String,
     },
@@ -353,7 +358,10 @@ impl Error {
     /// ```
     pub fn is_unsupported(&self) -> bool {
         match &*self.0 {
-            Kind::Unsupported { .. } | Kind::FileSystem { .. } | Kind::Unpromised { .. } => true,
+            Kind::Unsupported { .. }
+            | Kind::FileSystem { .. }
+            | Kind::Unpromised { .. }
+            | Kind::NoPromises { .. } => true,
             // Those of link(2) where there are none.
             Kind::Io { doing: LINKING, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 source.raw_os_error() == Some(nix::libc::EPERM)
@@ -462,6 +470,7 @@ impl Error {
             | Kind::LostInEngine { name, .. }
             | Kind::Engine { name, .. }
             | Kind::Unpromised { name, .. }
+            | Kind::NoPromises { name, .. }
             | Kind::NoBackend { name }
             | Kind::Mismatch { name, .. }
             | Kind::ZeroPermits { name }
@@ -596,9 +605,10 @@ impl From<Error> for io::Error {
             Kind::Busy(_) => io::ErrorKind::WouldBlock,
             Kind::Cancelled(_) => io::ErrorKind::Interrupted,
             Kind::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
-            Kind::Unsupported { .. } | Kind::FileSystem { .. } | Kind::Unpromised { .. } => {
-                io::ErrorKind::Unsupported
-            }
+            Kind::Unsupported { .. }
+            | Kind::FileSystem { .. }
+            | Kind::Unpromised { .. }
+            | Kind::NoPromises { .. } => io::ErrorKind::Unsupported,
             Kind::Insecure { .. } | Kind::Engine { failure: Failure::Denied(_), .. } => {
                 io::ErrorKind::PermissionDenied
             }

@@ -75,22 +75,11 @@ pub(crate) use self::record::{Record, Taker};
 #[cfg(not(feature = "async"))]
 pub(crate) use self::wait::tick_until;
 use crate::clock::Coarse;
-use crate::distributed::{Promise, Promises};
 use crate::error::Error;
 use crate::internal::wait::{Waiting, block};
 use crate::internal::{HeldAs, Mode, RawLock};
 use crate::limit::{Ended, Limit};
 use crate::trace;
-
-/// What the lock files of a host promise, where they stand in for an engine.
-pub(crate) const PROMISES: Promises = Promises::of(&[
-    Promise::Linearizable,
-    Promise::ArrivalOrder,
-    Promise::Leased,
-    Promise::Wakes,
-    Promise::Readers,
-    Promise::Permits,
-]);
 
 /// What is to be had of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

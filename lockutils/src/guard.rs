@@ -206,10 +206,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_lost(&self) -> Result<bool, Error> {
-        if self.far().is_some_and(Far::is_lost) {
-            return Ok(true);
-        }
-        self.file().map_or(Ok(false), |file| file.is_current().map(|current| !current))
+        is_lost(self.far(), self.file())
     }
 
     /// Says whether the lock still excludes others: to be asked before a step that cannot be taken back. The engine of a
@@ -233,13 +230,7 @@ impl LockGuard {
     }
 
     fn check_file(&self) -> Result<(), Error> {
-        match self.file() {
-            Some(file) if !file.is_current()? => {
-                let (name, path) = (self.name().to_owned(), file.path().to_owned());
-                Err(Kind::Lost { name, path }.into())
-            }
-            _ => Ok(()),
-        }
+        check_file(self.file(), self.name())
     }
 
     /// The number of this hold, to be handed to the resource that the lock protects: a later holder of the same
@@ -364,7 +355,7 @@ impl LockGuard {
     }
 
     /// The file, if it is held too.
-    fn file(&self) -> Option<&OuterLock> {
+    pub(crate) fn file(&self) -> Option<&OuterLock> {
         if self.stub.file() { self.cell().file() } else { None }
     }
 
@@ -405,6 +396,25 @@ impl LockGuard {
         let released = self.file().map_or(Ok(()), OuterLock::release);
         self.stub = self.stub.with_file(false);
         released
+    }
+}
+
+/// Whether an engine or a file no longer keeps the lock.
+pub(crate) fn is_lost(far: Option<&Far>, file: Option<&OuterLock>) -> Result<bool, Error> {
+    if far.is_some_and(Far::is_lost) {
+        return Ok(true);
+    }
+    file.map_or(Ok(false), |file| file.is_current().map(|current| !current))
+}
+
+/// An error if the file of this lock was removed or replaced.
+pub(crate) fn check_file(file: Option<&OuterLock>, name: &str) -> Result<(), Error> {
+    match file {
+        Some(file) if !file.is_current()? => {
+            let (name, path) = (name.to_owned(), file.path().to_owned());
+            Err(Kind::Lost { name, path }.into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ mod engine;
 mod identity;
 mod observed;
 mod options;
+mod stand_in;
 
 use std::fmt;
 use std::future::Future;

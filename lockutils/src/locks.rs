@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{
-    AtomicPtr,
-    Ordering::{Acquire, Release},
+    AtomicBool, AtomicPtr,
+    Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Weak};
 
@@ -21,6 +21,7 @@ use crate::lock::Lock;
 use crate::many::LockAll;
 use crate::name;
 use crate::registry::{CellRef, Home, Namespace};
+use crate::trace;
 
 /// A registry of named locks together with its configuration. Cheap to clone; clones share everything.
 ///
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     /// The engine, once it is needed, in this process; or one that was given.
     engine: Mutex<Option<Arc<Engine>>>,
     given: Option<Given>,
+    /// Whether it was told that lock files stand in for an engine that nobody has named.
+    told_of_stand_in: AtomicBool,
 }
 
 /// A client of an engine of the user's.
@@ -419,6 +422,7 @@ impl Shared {
             others: Mutex::new(Vec::new()),
             engine: Mutex::new(None),
             given: None,
+            told_of_stand_in: AtomicBool::new(false),
         }
     }
 
@@ -482,6 +486,13 @@ impl Shared {
     /// Whether distributed locks are lock files.
     pub(crate) fn has_files_for_engine(&self) -> Result<bool, Error> {
         Ok(self.given.is_none() && self.effective()?.has_files_for_engine())
+    }
+
+    /// Lock files stand in for an engine that nobody has named: that is told of once.
+    pub(crate) fn tell_of_stand_in(&self, name: &str) {
+        if !self.told_of_stand_in.load(Relaxed) && !self.told_of_stand_in.swap(true, Relaxed) {
+            trace::no_engine(name);
+        }
     }
 
     /// The engine of distributed locks, opened if need be. `None`: lock files take its place.

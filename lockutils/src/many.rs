@@ -1,14 +1,18 @@
 //! Several locks as one: de-duplicated, in the order of their names, all or nothing.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::path::Path;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use crate::cancel::Cancel;
-use crate::distributed::Promise;
+use crate::distributed::{Loss, Promise};
 use crate::error::Error;
 use crate::guard::{LockGuard, Pinned};
 use crate::lock::Lock;
@@ -406,7 +410,8 @@ impl LockAllGuard {
         self.0.iter().map(LockGuard::name)
     }
 
-    /// The single guards, in the order in which they were taken.
+    /// The single guards, in the order in which they were taken: for their fencing tokens, and to
+    /// [extend](LockGuard::extend) those that expire.
     ///
     /// ```
     /// let guards = lockutils::lock_all(["a"]).acquire()?;
@@ -453,6 +458,86 @@ impl LockAllGuard {
     /// ```
     pub fn is_lost(&self) -> Result<bool, Error> {
         self.0.iter().try_fold(false, |lost, guard| Ok(lost || guard.is_lost()?))
+    }
+
+    /// Says whether all of them still exclude others. As [`LockGuard::check`], for each of them.
+    ///
+    /// # Errors
+    ///
+    /// The first one of [`LockGuard::check`]; a loss before all others.
+    ///
+    /// ```
+    /// lockutils::lock_all(["a", "b"]).acquire()?.check()?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
+        let mut checked = Ok(());
+        for guard in &self.0 {
+            checked = worse(checked, guard.check());
+        }
+        checked
+    }
+
+    /// As [`check`](Self::check), in a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// lockutils::lock_all(["a", "b"]).acquire_async().await?.check_async().await
+    /// # })?;
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub async fn check_async(&self) -> Result<(), Error> {
+        let mut checked = Ok(());
+        for guard in &self.0 {
+            checked = worse(checked, guard.check_async().await);
+        }
+        checked
+    }
+
+    /// Is ready when one of them is lost, and says why. As [`LockGuard::lost`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:all-lost-example"))?;
+    /// let guards = locks.lock_all(["a", "b"]).distributed().expires(Duration::from_millis(20)).acquire()?;
+    /// println!("{}", futures_lite::future::block_on(guards.lost()));
+    /// assert!(guards.is_lost()?);
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static + use<> {
+        let mut each: Vec<_> = self.0.iter().map(|guard| Box::pin(guard.lost())).collect();
+        poll_fn(move |context| {
+            let lost = each.iter_mut().map(|lost| lost.as_mut().poll(context));
+            lost.into_iter().find(Poll::is_ready).unwrap_or(Poll::Pending)
+        })
+    }
+
+    /// Calls `tell` once if one of them is lost while this guard lives. As [`LockGuard::on_lost`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:all-on-lost-example"))?;
+    /// let guards = locks.lock_all(["a", "b"]).distributed().expires(Duration::from_millis(20)).acquire()?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// guards.on_lost(move |why| tell.send(why).unwrap());
+    /// println!("stop the work: {}", told.recv().unwrap());
+    /// # Ok::<(), lockutils::Error>(())
+    /// ```
+    pub fn on_lost(&self, tell: impl FnOnce(Loss) + Send + 'static) {
+        let once = Arc::new(Mutex::new(Some(tell)));
+        for guard in &self.0 {
+            let once = Arc::clone(&once);
+            guard.on_lost(move |why| {
+                let tell = once.lock().take();
+                if let Some(tell) = tell {
+                    tell(why);
+                }
+            });
+        }
     }
 
     /// Lets go of all of them in reverse order, as dropping does, and says whether all went well. As

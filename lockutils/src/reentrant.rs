@@ -1,5 +1,7 @@
 //! Locks that the thread which has them may take again.
 
+mod guard;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -231,18 +233,14 @@ impl ReentrantGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn fencing_token(&self) -> u64 {
-        match &self.held {
-            Held::Write { far: Some(far), .. } => far.token(),
-            Held::Write { cell, file: true, .. } => {
-                cell.file().map_or_else(|| cell.fencing_token(), OuterLock::token)
-            }
-            Held::Write { cell, file: false, .. } => cell.fencing_token(),
-            Held::Read(guard) => guard.as_guard().fencing_token(),
+        match (&self.held, self.far(), self.file()) {
+            (Held::Read(guard), ..) => guard.as_guard().fencing_token(),
+            (_, Some(far), _) => far.token(),
+            (_, None, Some(file)) => file.token(),
+            (Held::Write { cell, .. }, None, None) => cell.fencing_token(),
         }
     }
-}
 
-impl ReentrantGuard {
     /// Lets go of this hold, as dropping does, and says whether all went well; of a distributed lock, whether it was lost. The
     /// thread waits for the engine if this is its last hold.
     ///
@@ -257,28 +255,6 @@ impl ReentrantGuard {
     /// ```
     pub fn release(mut self) -> Result<(), Error> {
         self.let_go_outside()
-    }
-
-    /// Whether a distributed lock is lost. As [`LockGuard::is_lost`].
-    ///
-    /// # Errors
-    ///
-    /// As [`LockGuard::is_lost`].
-    ///
-    /// ```
-    /// let lock = lockutils::lock("reentrant-is-lost-example").reentrant(2);
-    /// assert!(!lock.acquire()?.is_lost()?);
-    /// # Ok::<(), lockutils::Error>(())
-    /// ```
-    pub fn is_lost(&self) -> Result<bool, Error> {
-        match &self.held {
-            Held::Write { far: Some(far), .. } if far.is_lost() => Ok(true),
-            Held::Write { cell, file: true, .. } => {
-                cell.file().map_or(Ok(false), |file| file.is_current().map(|current| !current))
-            }
-            Held::Write { .. } => Ok(false),
-            Held::Read(guard) => guard.as_guard().is_lost(),
-        }
     }
 
     /// The engine first, then the file; what is left is that of this process.
@@ -330,6 +306,6 @@ fn take_watched(id: CellId) -> Option<Watched> {
 
 impl fmt::Debug for ReentrantGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReentrantGuard").finish_non_exhaustive()
+        f.debug_struct("ReentrantGuard").field("name", &self.name()).finish_non_exhaustive()
     }
 }

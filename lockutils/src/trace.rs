@@ -8,6 +8,6 @@ mod heard;
 mod heard;
 
 pub(crate) use self::heard::{
-    IS_TOLD, Span, held_long, is_heard, lost, may_deadlock, not_noted, not_unlocked, on_network, released,
-    still_waiting, waited_long, waiting, waiting_for_engine, waiting_for_file,
+    IS_TOLD, Span, held_long, is_heard, lost, may_deadlock, no_engine, not_noted, not_unlocked, on_network,
+    released, still_waiting, waited_long, waiting, waiting_for_engine, waiting_for_file,
 };

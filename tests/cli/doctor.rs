@@ -63,6 +63,14 @@ impl Found {
         self.0.iter().filter(|finding| finding.state == state).collect()
     }
 
+    pub(crate) fn has_check(&self, check: &str) -> bool {
+        self.0.iter().any(|found| found.check == check)
+    }
+
+    pub(crate) fn is_ok(&self, check: &str) -> bool {
+        self.only("ok").iter().any(|found| found.check == check)
+    }
+
     /// Of this check and state, there is one whose text has this in it; its way out, or none.
     #[track_caller]
     pub(crate) fn has(&self, check: &str, state: &str, text: &str) -> &str {
@@ -155,7 +163,10 @@ fn who_says_which_directory_it_is() {
     nobody.env_remove("LOCKUTILS_LOCK_PATH").env_remove("OSLO_LOCK_PATH");
     let found = Found::by(nobody);
     let way_out = found.has_one_problem("configuration", "no lock directory is configured");
-    assert!(way_out.contains("LOCKUTILS_LOCK_PATH"), "{way_out}");
+    for way in ["LOCKUTILS_LOCK_PATH", "LOCKUTILS_BACKEND_URL", "--backend-url"] {
+        assert!(way_out.contains(way), "{way_out}");
+    }
+    assert!(!found.has_check("engine"), "{found:?}");
     found.has("inotify", "ok", "");
 }
 

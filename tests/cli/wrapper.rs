@@ -37,6 +37,16 @@ fn the_command_has_a_directory_of_its_own() {
     assert!(is_clean(&place));
 }
 
+/// A test run that took the locks of the services there would be in their way.
+#[test]
+fn the_command_has_no_engine() {
+    let place = Place::new("no_engine");
+    let mut command = wrapper(&place, &["--", "sh", "-c", "echo \"${LOCKUTILS_BACKEND_URL-unset}\""]);
+    command.env("LOCKUTILS_BACKEND_URL", "redis://production").assert().success().stdout("unset\n");
+    let words = ["--", "env", "LOCKUTILS_BACKEND_URL=redis://tests", "printenv", "LOCKUTILS_BACKEND_URL"];
+    wrapper(&place, &words).assert().success().stdout("redis://tests\n");
+}
+
 #[test]
 fn locks_of_two_runs_are_not_in_each_others_way() {
     let place = Place::new("two");

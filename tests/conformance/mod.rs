@@ -66,7 +66,7 @@ impl Meeting {
     pub(crate) fn in_stead_of_an_engine() -> Self {
         let meeting = Self::by(Mechanism::Kernel, Scope::Distributed, Scope::Distributed);
         let config = || Config::new().lock_path(meeting.directory.path());
-        let has: fn(&Way) -> bool = |way| exists(way, Scope::External);
+        let has: fn(&Way) -> bool = |way| exists(way, Scope::External) && !needs_an_engine(way);
         Self { holder: registry(config()), comer: registry(config()), has, ..meeting }
     }
 
@@ -114,6 +114,12 @@ impl Meeting {
 }
 
 /// The portable path has no semaphores between processes.
+/// Lock files refuse what only an engine has.
+fn needs_an_engine(way: &Way) -> bool {
+    let of_engines = ["expires", "ephemeral", "require"];
+    way.uses.iter().any(|used| of_engines.iter().any(|option| used.ends_with(option)))
+}
+
 fn exists(way: &Way, scope: Scope) -> bool {
     !(cfg!(lockutils_portable) && scope == Scope::External && way.comes == Kind::Permit)
 }

@@ -5,4 +5,5 @@ mod long;
 mod metrics;
 mod snapshot;
 mod spans;
+mod stand_in;
 mod support;

@@ -25,8 +25,8 @@ use crate::failure::Failure;
 pub(crate) struct Command {
     /// At least one.
     words: Vec<OsString>,
-    /// Added to the environment.
-    variables: Vec<(&'static str, OsString)>,
+    /// Added to the environment, or taken out of it.
+    variables: Vec<(&'static str, Option<OsString>)>,
 }
 
 impl Command {
@@ -43,7 +43,11 @@ impl Command {
     }
 
     pub(crate) fn set(&mut self, variable: &'static str, value: impl Into<OsString>) {
-        self.variables.push((variable, value.into()));
+        self.variables.push((variable, Some(value.into())));
+    }
+
+    pub(crate) fn unset(&mut self, variable: &'static str) {
+        self.variables.push((variable, None));
     }
 
     fn program(&self) -> &OsStr {

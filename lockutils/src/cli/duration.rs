@@ -12,6 +12,14 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     parsed.map_err(|why| format!("{why}; write it as 30s, 5m, 1h or 7d, or as a number of seconds"))
 }
 
+/// The same, and more than none.
+pub(crate) fn parse_some(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        Duration::ZERO => Err("it would be over at once; write it as 30s, 5m, 1h or 7d".to_owned()),
+        some => Ok(some),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +41,6 @@ mod tests {
             let why = parse(text).expect_err(text);
             assert!(why.ends_with("or as a number of seconds"), "{why}");
         }
+        assert!(parse_some("0s").is_err() && parse_some("1ms") == Ok(Duration::from_millis(1)));
     }
 }

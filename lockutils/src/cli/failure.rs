@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use lockutils::Error;
+use lockutils::distributed::BackendUrl;
 use lockutils::exit::Exit;
 
 use crate::shown::line;
@@ -33,6 +34,12 @@ impl Failure {
         let way_out = "say --backend-url URL, or --config FILE with a `backend_url` in it, or set LOCKUTILS_BACKEND_URL; or \
                        say --lock-path DIR, for locks of this host alone";
         Self::new(Exit::Config, format_args!("no engine for distributed locks; {way_out}"))
+    }
+
+    /// The locks would end with this command, and nobody else would ever see them.
+    pub(crate) fn engine_of_one_process(url: &BackendUrl) -> Self {
+        let way_out = "name an engine, or say file:///DIR for lock files of this host";
+        Self::new(Exit::Config, format_args!("{url} excludes nobody outside of one process; {way_out}"))
     }
 
     /// What was done at a path, and what the system has said to that.

@@ -63,6 +63,9 @@ impl Place {
         if locks.lock_path().is_none() && config.backend_url.is_none() {
             return Err(Failure::no_engine());
         }
+        if let Some(url) = config.backend_url.as_ref().filter(|url| url.scheme() == "memory") {
+            return Err(Failure::engine_of_one_process(url));
+        }
         let prefix = self.prefix.as_ref().or(config.lock_file_prefix.as_ref()).cloned().unwrap_or_default();
         let locks = self.prefixed(locks, config)?;
         let backend = locks.backend()?;

@@ -18,6 +18,8 @@ use crate::failure::{Failure, say};
 ///
 /// For test suites: what one run locks is in nobody's way. The directory is in $TMPDIR or /tmp, and only its owner may look
 /// into it. LOCKUTILS_LOCK_PATH and OSLO_LOCK_PATH are set to it, for services that use lockutils or oslo.concurrency.
+/// LOCKUTILS_BACKEND_URL is unset: what is tested must not take the distributed locks of the services. A suite that needs an engine
+/// of its own sets it within: `lockutils wrapper -- env LOCKUTILS_BACKEND_URL=URL COMMAND`.
 ///
 /// Signals are passed on to the command, and so is its exit status: 128 and the number of the signal if one has ended it,
 /// 127 if there is no such command, 126 if it cannot be executed. The directory is removed in all these cases; it stays
@@ -39,6 +41,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let directory = directory()?;
     command.set("LOCKUTILS_LOCK_PATH", directory.path());
     command.set("OSLO_LOCK_PATH", directory.path());
+    command.unset("LOCKUTILS_BACKEND_URL");
     let ended = command
         .spawn(&signals, Tie::None)
         .and_then(|child| attend::to_the_end(child, &signals, &mut Nothing));

@@ -95,6 +95,7 @@ impl fmt::Display for Kind {
             Self::LostInEngine { .. }
             | Self::Engine { .. }
             | Self::Unpromised { .. }
+            | Self::NoPromises { .. }
             | Self::NoBackend { .. } => self.write_distributed(f),
             Self::Fenced { token, highest } => write!(
                 f,
@@ -129,6 +130,12 @@ impl Kind {
                 f,
                 "distributed lock `{name}` requires {promise:?}, which its engine ({location}) does not promise; configure \
                  another `backend_url`, or leave `require` out"
+            ),
+            Self::NoPromises { name, promise } => write!(
+                f,
+                "distributed lock `{name}` requires {promise:?}, and no engine is configured: lock files of this host would take \
+                 its place, and exclude nobody on other hosts; set `backend_url` or the environment variable \
+                 LOCKUTILS_BACKEND_URL, or say backend_url = \"file:///dir\" if lock files are meant"
             ),
             Self::NoBackend { name } => write!(
                 f,

@@ -9,6 +9,7 @@ use super::opening::Purpose;
 use super::pid::PidLock;
 use super::remove::{Manner, Removal};
 use super::{Directory, LockFile, MOST_PERMITS, Share, Sharing, Taker};
+use crate::distributed::{Promise, Promises};
 use crate::error::{Error, Kind};
 use crate::holder::Holder;
 use crate::limit::{Ended, Limit};
@@ -126,6 +127,24 @@ impl Mechanism {
             (_, Share::Lock(_)) | (Self::Kernel, Share::Permit(_)) => return Ok(()),
         };
         Err(lack.error(name))
+    }
+
+    /// What lock files promise where they stand in for an engine.
+    pub(crate) const fn promises(self) -> Promises {
+        match self {
+            Self::Pid => Promises::of(&[Promise::Linearizable, Promise::Leased]),
+            Self::Kernel if cfg!(lockutils_portable) => {
+                Promises::of(&[Promise::Linearizable, Promise::Leased, Promise::Readers])
+            }
+            Self::Kernel => Promises::of(&[
+                Promise::Linearizable,
+                Promise::ArrivalOrder,
+                Promise::Leased,
+                Promise::Wakes,
+                Promise::Readers,
+                Promise::Permits,
+            ]),
+        }
     }
 
     /// As it is called in configurations.

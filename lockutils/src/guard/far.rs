@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::LockGuard;
 use crate::distributed::{Answer, Caller, EngineHold, Failure, Lease, Loss, OnLoss};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::internal::park;
 use crate::trace;
 
@@ -42,7 +42,11 @@ impl Far {
         self.hold.lease()
     }
 
-    fn on_lost(&self, tell: impl FnOnce(Loss) + Send + 'static) {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.lease().remaining()
+    }
+
+    pub(crate) fn on_lost(&self, tell: impl FnOnce(Loss) + Send + 'static) {
         let told = self.lease().while_held(Box::new(tell));
         self.told.lock().push(told);
     }
@@ -54,12 +58,17 @@ impl Far {
         }
     }
 
-    pub(super) fn check(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
         block(self.verify(THREAD)).map_err(|failure| self.error(name, "check", failure))
     }
 
     fn extend(&self, length: Duration, caller: Caller) -> Answer<()> {
         self.hold.engine().backend().extend(Arc::clone(self.hold.grant()), length, caller)
+    }
+
+    /// The same, on this thread.
+    pub(crate) fn extend_here(&self, name: &str, length: Duration) -> Result<(), Error> {
+        block(self.extend(length, THREAD)).map_err(|failure| self.error(name, "extend", failure))
     }
 
     /// Lets go, and waits for it on this thread.
@@ -99,6 +108,26 @@ fn block<T>(answer: Answer<T>) -> Result<T, Failure> {
     }
 }
 
+/// Is ready when this is lost; never where there is nothing to lose.
+pub(crate) fn lost(far: Option<&Far>) -> impl Future<Output = Loss> + Send + 'static + use<> {
+    let lease = far.map(|far| Arc::clone(far.lease()));
+    async move {
+        match lease {
+            Some(lease) => lease.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What may be extended, if there is anything.
+pub(crate) fn expiring<'a>(far: Option<&'a Far>, name: &str) -> Result<&'a Far, Error> {
+    far.ok_or_else(|| {
+        let (name, what) = (name.to_owned(), "only a lock that an engine keeps can be extended");
+        let instead = "take it with `distributed` and `expires`, and name an engine in `backend_url`";
+        Kind::Unsupported { name, what, instead }.into()
+    })
+}
+
 impl LockGuard {
     /// Is ready when a [distributed](crate::Lock::distributed) lock is lost, and says why; never for other locks.
     ///
@@ -115,14 +144,8 @@ impl LockGuard {
     /// # })?;
     /// # Ok::<(), lockutils::Error>(())
     /// ```
-    pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
-        let lease = self.far().map(|far| Arc::clone(far.lease()));
-        async move {
-            match lease {
-                Some(lease) => lease.lost().await,
-                None => std::future::pending().await,
-            }
-        }
+    pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static + use<> {
+        lost(self.far())
     }
 
     /// Calls `tell` once if a distributed lock is lost while this guard lives, on a thread of this crate; at once if it is lost.
@@ -154,7 +177,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn remaining(&self) -> Option<Duration> {
-        self.far()?.lease().remaining()
+        self.far()?.remaining()
     }
 
     /// Lets a lock that [expires](crate::Lock::expires) last for `length` from now on, which may also be shorter. A lock that
@@ -162,7 +185,7 @@ impl LockGuard {
     ///
     /// # Errors
     ///
-    /// [`Error::is_lost`]; [`Error::is_unsupported`] for a lock that was not taken to expire;
+    /// [`Error::is_lost`]; [`Error::is_unsupported`] for a lock that was not taken to expire, or that no engine keeps;
     /// [`Error::is_unreachable`].
     ///
     /// ```
@@ -174,8 +197,7 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn extend(&self, length: Duration) -> Result<(), Error> {
-        let far = self.expiring()?;
-        block(far.extend(length, THREAD)).map_err(|failure| far.error(self.name(), "extend", failure))
+        expiring(self.far(), self.name())?.extend_here(self.name(), length)
     }
 
     /// As [`extend`](Self::extend), in a task.
@@ -194,16 +216,8 @@ impl LockGuard {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub async fn extend_async(&self, length: Duration) -> Result<(), Error> {
-        let far = self.expiring()?;
+        let far = expiring(self.far(), self.name())?;
         far.extend(length, Caller::Task).await.map_err(|failure| far.error(self.name(), "extend", failure))
-    }
-
-    fn expiring(&self) -> Result<&Far, Error> {
-        self.far().ok_or_else(|| {
-            let (name, what) = (self.name().to_owned(), "only a distributed lock can be extended");
-            let instead = "take it with `distributed` and `expires`";
-            crate::error::Kind::Unsupported { name, what, instead }.into()
-        })
     }
 
     /// As [`check`](Self::check), in a task.

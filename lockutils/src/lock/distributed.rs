@@ -13,7 +13,8 @@ use crate::guard::LockGuard;
 impl Lock {
     /// Excludes all who share the engine: the hosts of a cluster. The configuration says which engine that is
     /// ([`Config::backend_url`](crate::Config::backend_url)); if it names none, the lock files of this host take its place, as
-    /// for an [`external`](Self::external) lock.
+    /// for an [`external`](Self::external) lock, and exclude nobody on other hosts: a warning is logged, once. Whoever must
+    /// not come to that says what it [requires](Self::require).
     ///
     /// The threads and tasks of this process come first, as always, and then the engine: so they never compete over the
     /// network. With [`external`](Self::external) too, the lock file comes between: then those of this host who only take the file
@@ -38,6 +39,10 @@ impl Lock {
     /// Takes a distributed lock only from an engine that promises this: otherwise each acquire is an error
     /// ([`Error::is_unsupported`]). Say it once for each promise. Of locks that are not distributed it asks nothing.
     ///
+    /// Where no engine is configured, it is an error whatever is required. Where `backend_url` says `file:`, the lock files of
+    /// this host promise `Linearizable`, `ArrivalOrder`, `Leased`, `Wakes`, `Readers` and `Permits`, among the processes of this
+    /// host; those of [`Mechanism::Pid`](crate::Mechanism::Pid) promise `Linearizable` and `Leased`.
+    ///
     /// ```
     /// use lockutils::distributed::Promise;
     /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:require-example"))?;
@@ -50,7 +55,8 @@ impl Lock {
 
     /// Lets a distributed lock be lost after this time, however long its guard lives: nobody keeps it alive, and
     /// [`LockGuard::extend`] moves the time. For work that must not hold others up when it hangs. Of locks that are not
-    /// distributed it changes nothing.
+    /// distributed it changes nothing; where lock files take the place of an engine, each acquire is an error
+    /// ([`Error::is_unsupported`]), and so it is with a time of zero.
     ///
     /// ```
     /// use std::time::Duration;
@@ -79,7 +85,8 @@ impl Lock {
 
     /// With `false`, a distributed lock stays held when its process ends or is cut off, until somebody releases or
     /// [destroys](Self::destroy) it: for work that must be looked at by a person when it was interrupted. It cannot be lost for
-    /// want of a sign of life.
+    /// want of a sign of life. Lock files cannot do that: where they take the place of an engine, each acquire is an error
+    /// ([`Error::is_unsupported`]).
     ///
     /// ```
     /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:ephemeral-example"))?;
@@ -92,8 +99,8 @@ impl Lock {
     }
 
     /// Waits for contenders of other programs too, on ZooKeeper: those whose node is called so before its number. As kazoo's
-    /// `extra_lock_patterns`. Say it once for each pattern. Other engines have nothing of the kind: there each acquire is an error
-    /// ([`Error::is_unsupported`]).
+    /// `extra_lock_patterns`. Say it once for each pattern. Other engines, and lock files in their place, have nothing of the
+    /// kind: there each acquire is an error ([`Error::is_unsupported`]).
     ///
     /// ```
     /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:pattern-example"))?;
@@ -203,7 +210,8 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// [`Error::is_unsupported`] for a lock that is not distributed; [`Error::is_engine`].
+    /// [`Error::is_unsupported`] for a lock that is not distributed, or that lock files keep in place of an engine;
+    /// [`Error::is_engine`].
     ///
     /// ```
     /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:destroy-example"))?;

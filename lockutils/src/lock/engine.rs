@@ -43,10 +43,7 @@ impl Lock {
         if !self.options.is_distributed() {
             return Ok(None);
         }
-        let engine = self.locks.shared().engine()?;
-        let Some(engine) = engine else {
-            return self.require_of(crate::external::PROMISES, "file:").map(|()| None);
-        };
+        let Some(engine) = self.locks.shared().engine()? else { return Ok(None) };
         self.require_of(engine.backend().promises(), engine.location())?;
         Ok(Some(engine))
     }
@@ -203,17 +200,6 @@ impl Lock {
             Mode::Permit(permits) => Share::Permit(permits),
         }
     }
-
-    fn require_of(&self, promises: crate::distributed::Promises, location: &str) -> Result<(), Error> {
-        let required = self.options.far().map_or(&[][..], |far| &far.required);
-        match required.iter().find(|promise| !promises.has(**promise)) {
-            None => Ok(()),
-            Some(promise) => {
-                let (name, location) = (self.full_name(), location.to_owned());
-                Err(Kind::Unpromised { name, location, promise: *promise }.into())
-            }
-        }
-    }
 }
 
 /// Those who have it, for a message.
@@ -237,8 +223,7 @@ impl Lock {
 
     pub(super) async fn destroy_by(&self, caller: Caller) -> Result<(), Error> {
         let Some(engine) = self.engine()? else {
-            let (name, what) = (self.full_name(), "only a distributed lock can be destroyed");
-            return Err(Kind::Unsupported { name, what, instead: "use `remove_file` for a lock file" }.into());
+            return Err(self.not_destroyed());
         };
         // This handle keeps it, and with it that it is destroyed.
         let cell = self.keep()?;

@@ -87,6 +87,7 @@ impl Lock {
         {
             directory.mechanism().check(self.share(), &full)?;
         }
+        self.check_distributed(&home, &full)?;
         Ok((home, full))
     }
 

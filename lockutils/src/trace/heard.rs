@@ -130,6 +130,14 @@ pub(crate) fn not_noted(path: &Path, why: &dyn Display) {
     warn!(target: "lockutils", path = %path.display(), why = %why, "a lock file is held, but does not say by whom");
 }
 
+/// A distributed lock is used, and nobody has named an engine.
+pub(crate) fn no_engine(name: &str) {
+    warn!(
+        target: "lockutils", lock = %name,
+        "no engine is configured (backend_url): distributed locks exclude nobody on other hosts"
+    );
+}
+
 /// Locks are taken on a file system that may not keep them.
 pub(crate) fn on_network(path: &Path, name: &'static str, why: &'static str) {
     warn!(target: "lockutils", path = %path.display(), filesystem = %name, why = %why, "the lock directory is on a network file system");

@@ -49,6 +49,7 @@ pub(crate) fn held_long(_: &About, _: Duration, _: Duration) {}
 pub(crate) fn may_deadlock(_: &str, _: Place) {}
 pub(crate) fn not_unlocked(_: &Error) {}
 pub(crate) fn not_noted(_: &Path, _: &dyn Display) {}
+pub(crate) fn no_engine(_: &str) {}
 pub(crate) fn on_network(_: &Path, _: &'static str, _: &'static str) {}
 pub(crate) fn waiting_for_engine(_: &str, _: Place, _: &str) {}
 pub(crate) fn lost(_: &str, _: &str, _: Loss) {}

@@ -19,6 +19,7 @@ fn an_engine_that_is_well() {
         found.has("engine", "ok", ", from the environment variable LOCKUTILS_BACKEND_URL");
         found.has("distributed", "ok", "a lock was taken and let go in ");
         found.has("cluster", "ok", "");
+        found.has("session", "ok", "`session_ttl` is not set: a lock lasts ");
         match &site.engine {
             Engine::Redis(redis) => {
                 let way_out =
@@ -52,6 +53,8 @@ fn an_engine_that_is_ill() {
         let found = Found::by(site.lockutils(&["doctor", "--session-ttl", "1s"]));
         let way_out = found.has_one_problem("distributed", "it cannot be reached");
         assert!(way_out.contains("`backend_url`"), "{way_out}");
+        let is_told = |check| found.has_check(check);
+        assert!(is_told("engine") && !is_told("promises") && !is_told("session"), "{found:?}");
     }
     let redis = Redis::start_with(RedisOptions::new().password("right"));
     let mut wrong = nowhere(&Place::new("ill"), &["doctor"]);
@@ -70,7 +73,9 @@ fn a_url_that_cannot_be_used() {
     ] {
         let mut command = nowhere(&place, &["doctor"]);
         command.env("LOCKUTILS_BACKEND_URL", url);
-        Found::by(command).has_one_problem(check, text);
+        let found = Found::by(command);
+        found.has_one_problem(check, text);
+        assert!(check != "engine" || !found.is_ok(check), "{found:?}");
     }
 }
 

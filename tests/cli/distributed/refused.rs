@@ -22,7 +22,9 @@ fn options_of_distributed_locks_need_one() {
     }
     let said = fails(&mut place.lockutils(&["who", "job", "--session-ttl", "5s"]), Exit::Usage);
     assert_eq!(said, "lockutils: --session-ttl is for distributed locks; add --distributed\n");
-    for wrong in [["--require", "everything"], ["--identifier", ""], ["--expires", "soon"]] {
+    for wrong in
+        [["--require", "everything"], ["--identifier", ""], ["--expires", "soon"], ["--expires", "0"]]
+    {
         let words = [&["run", "--distributed", "job"], &wrong[..], &["--", "echo", "ran"]].concat();
         fails(&mut place.lockutils(&words), Exit::Usage);
     }
@@ -91,6 +93,44 @@ fn a_promise_that_the_engine_does_not_give_is_69() {
     assert!(!redis.is_busy(&["job", "--require", "arrival-order", "--require", "leased"]));
     let etcd = Site::etcd("promise");
     assert!(!etcd.is_busy(&["job", "--require", "linearizable", "--require", "survives-failover"]));
+}
+
+#[test]
+fn lock_files_are_not_taken_for_what_an_engine_promises() {
+    let place = Place::new("files");
+    let run = |option: [&str; 2]| {
+        place.lockutils(&[&["run", "--distributed", "job"], &option[..], &["--", "echo", "ran"]].concat())
+    };
+    let files = format!("file://{}", place.path().display());
+    let said = fails(&mut run(["--require", "linearizable"]), Exit::Unsupported);
+    let lead = "lockutils: distributed lock `job` requires Linearizable, and no engine is configured: lock files of this host ";
+    assert!(said.starts_with(lead) && said.contains("LOCKUTILS_BACKEND_URL"), "{said}");
+    let said = fails(&mut run(["--expires", "1"]), Exit::Unsupported);
+    assert!(said.contains("lock files do not expire") && said.contains("no engine is configured"), "{said}");
+    let meant = |option| {
+        let mut command = run(option);
+        command.env("LOCKUTILS_BACKEND_URL", &files);
+        command
+    };
+    assert!(meant(["--require", "linearizable"]).output().expect("it starts").status.success());
+    let said = fails(&mut meant(["--require", "fenced"]), Exit::Unsupported);
+    assert!(said.contains("which its engine (file:///"), "{said}");
+    fails(&mut meant(["--expires", "1"]), Exit::Unsupported);
+}
+
+/// The locks would end with the command, and nobody else would see them.
+#[test]
+fn an_engine_in_memory_is_refused() {
+    let place = Place::new("memory");
+    for words in [&["run", "--distributed", "job", "--", "echo", "ran"][..], &["who", "--distributed", "job"]]
+    {
+        let mut command = nowhere(&place, words);
+        let said = fails(command.env("LOCKUTILS_BACKEND_URL", "memory:jobs"), Exit::Config);
+        assert!(
+            said.starts_with("lockutils: memory:jobs excludes nobody outside of one process; "),
+            "{said}"
+        );
+    }
 }
 
 #[test]

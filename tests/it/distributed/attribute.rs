@@ -5,7 +5,9 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::SeqCst;
 
-use lockutils::{Error, Locks, synchronized};
+use lockutils::distributed::Promise;
+use lockutils::{Config, Error, Locks, synchronized};
+use lockutils_tests::Place;
 
 use super::backends::Watched;
 use super::{alone, pair};
@@ -190,6 +192,25 @@ fn all_kinds_can_be_distributed() {
     permit(&locks, &ran).expect("free");
     reader(&locks, &ran).expect("free");
     assert_eq!(ran.get(), 1 + 3 + 3 + 1 + 1);
+}
+
+#[test]
+fn it_may_require_several_promises() {
+    #[synchronized("x", distributed, require = [Leased, Promise::Readers], require = Fenced, locks = locks)]
+    fn all(locks: &Locks) -> Result<(), Error> {
+        Ok(())
+    }
+    #[synchronized("x", distributed, require = Leased, require = lockutils::distributed::Promise::Fenced, locks = locks)]
+    fn last(locks: &Locks) -> Result<(), Error> {
+        Ok(())
+    }
+    all(&alone("attribute-promises")).expect("the engine in memory promises all");
+    let place = Place::new("attribute-promises");
+    let url = format!("file://{}", place.path().display());
+    let files = Locks::new(Config::new().backend_url(url)).expect("a registry");
+    for error in [all(&files), last(&files)].map(|done| done.expect_err("lock files")) {
+        assert!(error.is_unsupported() && error.to_string().contains("requires Fenced, "), "{error}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockutils::distributed::{BackendUrl, Promise, connect};
+use lockutils::distributed::{BackendUrl, connect};
 use lockutils::{Config, Locks};
 
 #[test]
@@ -61,26 +61,6 @@ fn files_may_have_a_directory_of_their_own() {
     assert_eq!((far.path().unwrap(), near.path().unwrap()), (&*engine.join("x"), &*own.join("x")));
     assert!(locks.backend().expect("it is one").is_none());
     assert_eq!(far.remaining(), None);
-}
-
-#[test]
-fn a_lock_may_require_what_its_engine_promises() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let files = Locks::new(Config::new().lock_path(directory.path())).expect("a registry");
-    let one_host = files.lock("x").distributed().require(Promise::Linearizable);
-    drop(one_host.acquire().expect("it is linearizable"));
-    let error =
-        files.lock("x").distributed().require(Promise::SurvivesFailover).acquire().expect_err("one host");
-    assert!(error.is_unsupported());
-    assert_eq!(
-        error.to_string(),
-        "distributed lock `x` requires SurvivesFailover, which its engine (file:) does not promise; configure another \
-         `backend_url`, or leave `require` out"
-    );
-    assert!(
-        files.lock("x").external().require(Promise::SurvivesFailover).acquire().is_ok(),
-        "it is not asked"
-    );
 }
 
 #[test]

@@ -51,6 +51,60 @@ fn a_release_in_a_task_says_it_too() {
 }
 
 #[test]
+fn the_guard_of_a_reentrant_lock_knows_as_much() {
+    let (here, there) = pair("reentrant-loss");
+    let lock = here.lock("x").distributed().expires(LONG).reentrant(2);
+    let (outer, inner) = (lock.acquire().expect("free"), lock.acquire().expect("again"));
+    assert_eq!((inner.name(), inner.path()), ("x", None));
+    inner.check().expect("held");
+    inner.extend(LONG * 2).expect("held");
+    assert!(outer.remaining().expect("it ends") > LONG, "all holds are one");
+    let (tell, told) = mpsc::channel();
+    inner.on_lost(move |why| tell.send(why).expect("the test listens"));
+    outer.extend(MOMENT).expect("held");
+    assert_eq!(block_on(inner.lost()), Loss::Expired);
+    assert_eq!(told.recv_timeout(LONG), Ok(Loss::Expired));
+    let heir = there.lock("x").distributed().acquire().expect("its turn");
+    for guard in [outer, inner] {
+        assert!(guard.is_lost().expect("no file"));
+        assert_eq!(guard.remaining(), Some(Duration::ZERO));
+        assert!(guard.check().expect_err("lost").is_lost());
+        assert!(guard.extend(LONG).expect_err("lost").is_lost());
+        assert!(guard.release().expect_err("lost").is_lost());
+    }
+    heir.check().expect("what somebody else has is not touched");
+    let reader = here.lock("y").distributed().read().expires(LONG).reentrant(2).acquire().expect("free");
+    assert!(reader.remaining().is_some() && reader.name() == "y");
+    reader.check().expect("held");
+    let near = here.lock("z").reentrant(2).acquire().expect("free");
+    assert!(near.extend(LONG).expect_err("internal").is_unsupported() && near.remaining().is_none());
+    near.check().expect("held");
+}
+
+#[test]
+fn the_guard_of_several_locks_knows_of_the_first_loss() {
+    let (here, there) = pair("several-loss");
+    let guards = here.lock_all(["a", "b"]).distributed().acquire().expect("free");
+    guards.check().expect("held");
+    block_on(guards.check_async()).expect("held");
+    let (tell, told) = mpsc::channel();
+    guards.on_lost(move |why| tell.send(why).expect("the test listens"));
+    let mut lost = Box::pin(guards.lost());
+    assert!(poll(&mut lost).is_pending());
+    for name in ["b", "a"] {
+        there.lock(name).distributed().destroy().expect("reachable");
+        assert_eq!(block_on(guards.lost()), Loss::Destroyed);
+    }
+    assert_eq!(block_on(lost), Loss::Destroyed);
+    assert_eq!(told.iter().collect::<Vec<_>>(), [Loss::Destroyed], "once");
+    assert!(guards.check().expect_err("lost").is_lost());
+    assert!(block_on(guards.check_async()).expect_err("lost").is_lost());
+    let near = here.lock_all(["a", "b"]);
+    drop(guards);
+    assert!(poll(&mut Box::pin(near.acquire().expect("free").lost())).is_pending());
+}
+
+#[test]
 fn dropping_what_is_lost_does_not_wait_and_touches_nothing() {
     let (here, guard, heir) = lost("drop");
     drop(guard);

@@ -54,7 +54,8 @@ impl Command {
     fn environment(&self) -> io::Result<Vec<CString>> {
         let is_set = |name: &OsStr| self.variables.iter().any(|(variable, _)| OsStr::new(variable) == name);
         let inherited = std::env::vars_os().filter(|(name, _)| !is_set(name));
-        let added = self.variables.iter().map(|(name, value)| (OsString::from(name), value.clone()));
+        let added =
+            self.variables.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
         let assigned = inherited.chain(added).map(|(mut name, value)| {
             name.push("=");
             name.push(value);
@@ -67,7 +68,13 @@ impl Command {
     fn start_tied(&self, mask: SigSet) -> io::Result<Pid> {
         let parent = getpid();
         let mut command = std::process::Command::new(self.program());
-        command.args(&self.words[1..]).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.args(&self.words[1..]);
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let prepare = move || {
             set_pdeathsig(Signal::SIGKILL)?;
             if getppid() != parent {

@@ -64,8 +64,10 @@ fn nothing(config: &Config) -> Finding {
         return Finding::ok(CHECK, "no lock directory, so there are distributed locks only");
     }
     let way_out = "set `lock_path` in the configuration of the service and say --config FILE, or set the environment \
-                   variable LOCKUTILS_LOCK_PATH, or say --lock-path DIR";
-    Finding::problem(CHECK, "no lock directory is configured, so there are no external locks", way_out)
+                   variable LOCKUTILS_LOCK_PATH, or say --lock-path DIR; for distributed locks, `backend_url`, \
+                   LOCKUTILS_BACKEND_URL or --backend-url URL";
+    let text = "no lock directory is configured, and no engine: there are no external locks, and no distributed ones";
+    Finding::problem(CHECK, text, way_out)
 }
 
 pub(super) fn named(source: Source<'_>, argument: &str) -> String {

@@ -24,30 +24,62 @@ const SLOW: Duration = Duration::from_secs(1);
 /// `None` for the source: nobody has said which one it is.
 pub(super) fn check(config: &Config, source: Option<Source<'_>>) -> Vec<Finding> {
     let Some((url, source)) = config.backend_url.as_ref().zip(source) else {
-        return vec![Finding::ok(CHECK, "none is configured: distributed locks are lock files of this host")];
+        return none(config).into_iter().collect();
     };
-    let mut findings =
-        vec![Finding::ok(CHECK, format_args!("{url}, from {}", named(source, "--backend-url")))];
+    let (named, opened) = (
+        format!("{url}, from {}", named(source, "--backend-url")),
+        Locks::new(config.clone()).and_then(|locks| Ok((locks.backend()?, locks))),
+    );
+    let mut findings = vec![match &opened {
+        Ok(_) => Finding::ok(CHECK, named),
+        Err(error) => unusable(&named, &error.to_string()),
+    }];
     findings.extend(seen(url, source));
     findings.extend(clear(url));
     findings.extend(of_this_host(url));
-    match Locks::new(config.clone()).and_then(|locks| Ok((locks.backend()?, locks))) {
-        Ok((Some(backend), locks)) => findings.extend(examine(&*backend, &locks)),
-        Ok((None, _)) => {}
-        Err(error) => findings.push(Finding::problem(CHECK, error, CORRECT)),
+    if let Ok((Some(backend), locks)) = opened {
+        findings.extend(examine(&*backend, &locks, config));
     }
     findings
 }
 
-fn examine(backend: &dyn Backend, locks: &Locks) -> Vec<Finding> {
-    let mut findings = vec![promises(backend)];
-    let locks = take(locks);
-    let works = !locks.is_problem();
-    if works {
-        findings.push(cluster(backend));
+/// Without a directory either, there is nothing that could take its place, which is a problem of the configuration.
+fn none(config: &Config) -> Option<Finding> {
+    let is_set = config.lock_path.as_ref().is_some_and(|path| !path.as_os_str().is_empty());
+    let text = "none is configured: distributed locks are lock files of this host, which exclude nobody on other hosts";
+    is_set.then(|| Finding::ok(CHECK, text))
+}
+
+/// What is wrong with the URL, or with this build.
+fn unusable(named: &str, error: &str) -> Finding {
+    match error.split_once("; add the feature ") {
+        Some((what, feature)) => Finding::problem(
+            CHECK,
+            format_args!("{named}: {what}"),
+            format_args!("add the feature {feature}"),
+        ),
+        None => Finding::problem(CHECK, format_args!("{named}: {error}"), CORRECT),
     }
-    findings.push(locks);
-    findings
+}
+
+/// What it promises and grants is known of one that works.
+fn examine(backend: &dyn Backend, locks: &Locks, config: &Config) -> Vec<Finding> {
+    let (taken, lasts) = take(locks);
+    if taken.is_problem() {
+        return vec![taken];
+    }
+    let session = lasts.map(|lasts| session(config, lasts));
+    [Some(promises(backend)), Some(cluster(backend)), session, Some(taken)].into_iter().flatten().collect()
+}
+
+/// The server may grant another one than was asked for.
+fn session(config: &Config, lasts: Duration) -> Finding {
+    let asked = match config.session_ttl {
+        Some(ttl) => format!("`session_ttl` is {ttl:?}"),
+        None => "`session_ttl` is not set".to_owned(),
+    };
+    let lasts = lasts.as_secs_f64();
+    Finding::ok("session", format_args!("{asked}: a lock lasts {lasts:.1} s after the last sign of life"))
 }
 
 /// Those that it does not give are what its users have to do without.
@@ -81,11 +113,14 @@ fn cluster(backend: &dyn Backend) -> Finding {
     }
 }
 
-/// What a service does, with a name that no service has.
-fn take(locks: &Locks) -> Finding {
+/// What a service does, with a name that no service has; and how long its lock lasts by itself.
+fn take(locks: &Locks) -> (Finding, Option<Duration>) {
     let lock = locks.with_prefix("").lock(format!("lockutils-doctor-{}", std::process::id())).distributed();
-    let started = Instant::now();
-    let released = lock.try_acquire().and_then(|guard| guard.map(LockGuard::release).transpose());
+    let (started, mut lasts) = (Instant::now(), None);
+    let released = lock.try_acquire().and_then(|guard| {
+        lasts = guard.as_ref().and_then(LockGuard::remaining);
+        guard.map(LockGuard::release).transpose()
+    });
     let took = started.elapsed();
     let finding = match released {
         Ok(Some(())) if took < SLOW => Finding::ok(
@@ -106,7 +141,7 @@ fn take(locks: &Locks) -> Finding {
     if !finding.is_problem() {
         clean(&lock);
     }
-    finding
+    (finding, lasts)
 }
 
 /// Nobody else knows it. What may not be removed is small, and stays.
@@ -173,5 +208,26 @@ fn wait<T>(mut answer: Answer<T>) -> Result<T, Failure> {
             return answered;
         }
         thread::park();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_out_is_that_of_the_error() {
+        let missing = unusable(
+            "etcd://a, from --config",
+            "no engine for `etcd:`; add the feature `etcd` of the crate lockutils",
+        );
+        let said = missing.to_string();
+        assert!(said.contains("etcd://a, from --config: no engine for `etcd:`\n"), "{said}");
+        assert!(said.ends_with("-> add the feature `etcd` of the crate lockutils"), "{said}");
+        let said = unusable("redis://h?x=1", "it has no key `x`; its keys are `prefix`").to_string();
+        assert!(
+            said.contains("its keys are `prefix`") && said.ends_with("-> correct `backend_url`"),
+            "{said}"
+        );
     }
 }

@@ -16,7 +16,8 @@ use crate::place::{Distributed, Place};
 pub(super) struct Far {
     /// Excludes all hosts that share an engine: Redis, etcd or ZooKeeper
     ///
-    /// Without an engine, lock files of this host take its place. Nobody but `lockutils` keeps the lock, so the command is
+    /// Without an engine, lock files of this host take its place, and exclude nobody on other hosts: --require and --expires
+    /// are refused then. Nobody but `lockutils` keeps the lock, so the command is
     /// killed with it if that is killed (SIGKILL), though not what it has started itself. If both are stopped for longer
     /// than --session-ttl, the lock is lost. One that is ended while it waits may hold the others up as long.
     #[arg(long)]
@@ -30,7 +31,7 @@ pub(super) struct Far {
     engine: Engine,
 
     /// Loses the lock after this time, and so ends the command, however well it goes
-    #[arg(long, value_name = "TIME", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = crate::duration::parse_some)]
     expires: Option<Duration>,
 
     /// Who has the lock, for others to see [default: HOST/PID/lockutils]
