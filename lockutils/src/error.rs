@@ -318,7 +318,7 @@ impl Error {
     }
 
     /// True when the configuration cannot be used, or the directory that it names: everybody may write to it, so anybody
-    /// could remove the files of others.
+    /// could remove the files of others. Also when an engine shows a certificate that nobody vouches for who is trusted.
     ///
     /// ```
     /// use lockutils::{Config, Locks};
@@ -327,7 +327,10 @@ impl Error {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_config(&self) -> bool {
-        matches!(*self.0, Kind::Config { .. } | Kind::Insecure { .. })
+        matches!(
+            *self.0,
+            Kind::Config { .. } | Kind::Insecure { .. } | Kind::Engine { failure: Failure::Untrusted(_), .. }
+        )
     }
 
     /// True when [`init`](crate::init) came too late or twice.
@@ -532,6 +535,10 @@ impl From<Kind> for Error {
 /// What a pid file is made by.
 pub(crate) const LINKING: &str = "give its name to lock file";
 
+/// What is done with a lock of an engine, where the way out depends on it.
+pub(crate) const TAKING: &str = "take";
+pub(crate) const LOOKING: &str = "look at";
+
 impl Error {
     #[cold]
     pub(crate) fn io_at(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
@@ -599,7 +606,8 @@ impl From<Error> for io::Error {
             Kind::Unsupported { .. } | Kind::FileSystem { .. } | Kind::Unpromised { .. } => {
                 io::ErrorKind::Unsupported
             }
-            Kind::Insecure { .. } | Kind::Engine { failure: Failure::Denied(_), .. } => {
+            Kind::Insecure { .. }
+            | Kind::Engine { failure: Failure::Denied(_) | Failure::Untrusted(_), .. } => {
                 io::ErrorKind::PermissionDenied
             }
             Kind::Engine { failure: Failure::Unreachable(_), .. } => io::ErrorKind::NotConnected,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{InTheWay, Kind, LINKING, Others, Wait};
+use super::{InTheWay, Kind, LINKING, LOOKING, Others, TAKING, Wait};
 use crate::distributed::Failure;
 use crate::external::Mechanism;
 use crate::registry::Long;
@@ -123,7 +123,7 @@ impl Kind {
             ),
             Self::Engine { name, location, doing, failure } => {
                 write!(f, "cannot {doing} distributed lock `{name}` ({location}): {failure}")?;
-                engine_hint(failure).map_or(Ok(()), |hint| write!(f, "; {hint}"))
+                engine_hint(doing, failure).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
             Self::Unpromised { name, location, promise } => write!(
                 f,
@@ -169,10 +169,17 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
 }
 
 /// What to do about it.
-fn engine_hint(failure: &Failure) -> Option<&'static str> {
+fn engine_hint(doing: &str, failure: &Failure) -> Option<&'static str> {
     Some(match failure {
-        Failure::Unreachable(_) => {
+        Failure::Unreachable(_) if doing == TAKING => {
             "nothing is held; check that the engine runs and that `backend_url` leads to it"
+        }
+        Failure::Unreachable(_) if doing == LOOKING => {
+            "who has it is not known; check that the engine runs and that `backend_url` leads to it"
+        }
+        Failure::Unreachable(_) => "check that the engine runs and that `backend_url` leads to it",
+        Failure::Untrusted(_) => {
+            "set `ca` in `backend_url` to the file of who signs the certificates of the engine, and name its hosts as they do"
         }
         Failure::Denied(_) => {
             "check the user and the password in `backend_url`, and what they are allowed to do"

@@ -36,8 +36,8 @@ fn every_call_says_that_it_is_lost() {
     let error = guard.release().expect_err("lost");
     assert_eq!(
         error.to_string(),
-        "distributed lock `x` (memory:every-call) is lost: its lease has run out, and somebody else may have it by now; stop \
-         what it protects, and take it again"
+        "distributed lock `x` (memory:every-call) is lost: the time that it was taken for (`expires`) is over, and somebody \
+         else may have it by now; stop what it protects, and take it again"
     );
     assert!(!heir.is_lost().expect("no file"), "what somebody else has is not touched");
     heir.check().expect("it has it");
@@ -69,11 +69,11 @@ fn those_who_wait_for_a_loss_are_told_once() {
         guard.on_lost(move |why| tell.send(why).expect("the test listens"));
     }
     drop(tell);
-    assert_eq!(block_on(guard.lost()), Loss::Expired);
-    assert_eq!(told.iter().collect::<Vec<_>>(), [Loss::Expired, Loss::Expired]);
+    assert_eq!(block_on(guard.lost()), Loss::Over);
+    assert_eq!(told.iter().collect::<Vec<_>>(), [Loss::Over, Loss::Over]);
     let (tell, told) = mpsc::channel();
     guard.on_lost(move |why| tell.send(why).expect("the test listens"));
-    assert_eq!(told.recv_timeout(LONG), Ok(Loss::Expired), "at once, if it is lost");
+    assert_eq!(told.recv_timeout(LONG), Ok(Loss::Over), "at once, if it is lost");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_time_can_be_extended_and_shortened() {
     guard.extend(LONG * 2).expect("it is held");
     assert!(guard.remaining().expect("it ends") > LONG);
     guard.extend(MOMENT).expect("it is held");
-    assert_eq!(block_on(guard.lost()), Loss::Expired);
+    assert_eq!(block_on(guard.lost()), Loss::Over);
     let kept = locks.lock("y").distributed().acquire().expect("free");
     assert!(kept.extend(LONG).expect_err("it is kept alive").is_unsupported());
 }
