@@ -135,6 +135,8 @@ pub(crate) struct Wait {
     pub(crate) waited: Duration,
     /// Where and since when this process holds it.
     pub(crate) holder: Option<(Option<&'static Location<'static>>, Long)>,
+    /// This process has lost it, and somebody here has not let go yet.
+    pub(crate) is_lost: bool,
     /// It is the waiting thread itself that holds it.
     pub(crate) own: bool,
     /// It was the file that others held: who.

@@ -158,6 +158,8 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
     write!(f, "gave up on {wait}; ")?;
     f.write_str(if wait.own {
         "it would have waited for itself: let go first"
+    } else if wait.is_lost && wait.holder.is_some() {
+        "let go of that one first"
     } else if let Some(InTheWay::Elsewhere(_)) = wait.file {
         "a longer timeout may help, but nobody can see from here whether that process lives: if it has ended, remove the \
          file"
@@ -286,6 +288,10 @@ impl fmt::Display for Wait {
                 Some(holders) => write!(f, "; it is held by {holders}, as {location} says"),
                 None => write!(f, "; somebody else has it at {location}"),
             };
+        }
+        if let Some((place, _)) = self.holder.as_ref().filter(|_| self.is_lost) {
+            f.write_str("; this process has lost it, and a guard of it is still here")?;
+            return place.map_or(Ok(()), |place| write!(f, ", taken at {place}"));
         }
         let who = if self.own { "this thread" } else { "this process" };
         match &self.holder {

@@ -9,7 +9,7 @@ use lockutils::distributed::Loss;
 use lockutils::{Fence, LockGuard, Locks};
 
 use super::{alone, pair};
-use crate::conformance::support::{LONG, block_on, poll, wait_until};
+use crate::conformance::support::{LONG, block_on, elsewhere, poll, wait_until};
 
 const MOMENT: Duration = Duration::from_millis(30);
 
@@ -41,6 +41,31 @@ fn every_call_says_that_it_is_lost() {
     );
     assert!(!heir.is_lost().expect("no file"), "what somebody else has is not touched");
     heir.check().expect("it has it");
+}
+
+#[test]
+fn who_waits_for_a_guard_that_is_lost_is_told_that_it_is() {
+    let (here, guard, heir) = lost("told-in-vain");
+    let lock = here.lock("x").distributed();
+    let error = elsewhere(|| lock.clone().timeout(MOMENT).acquire().expect_err("the guard is here"));
+    let said = error.to_string();
+    assert!(
+        error.is_timeout() && said.contains("; this process has lost it, and a guard of it is still here"),
+        "{said}"
+    );
+    assert!(said.contains("losses.rs:") && said.ends_with("; let go of that one first"), "{said}");
+    drop((guard, heir));
+    drop(lock.acquire().expect("free"));
+}
+
+#[test]
+fn a_lock_of_an_engine_has_no_file_to_be_removed() {
+    let error = alone("no-file").lock("x").distributed().remove_file().expect_err("it has none");
+    assert!(error.is_unsupported());
+    assert_eq!(
+        error.to_string(),
+        "a distributed lock has no file (lock `x`); use `destroy` to remove what its engine has of it"
+    );
 }
 
 #[test]

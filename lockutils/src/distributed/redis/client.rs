@@ -100,7 +100,10 @@ impl Client {
     /// Has a script run. When the connection turns out to be closed, as after a restart, it is asked again on a new one: every
     /// script may be run twice.
     pub(super) fn ask(&self, call: &Call<'_>, by: Instant) -> Result<Told, Untold> {
-        self.ask_with(by, |connection| call.run(connection))
+        self.ask_with(by, |connection| call.run(connection)).map_err(|untold| match untold.failure {
+            Failure::Foreign(what) => Untold { failure: call.foreign(&what), ..untold },
+            _ => untold,
+        })
     }
 
     pub(super) fn ask_with(

@@ -26,7 +26,8 @@ pub(super) fn failure(error: &RedisError) -> Failure {
         }
         _ if says(&["WRONGPASS", "NOPERM"]) => Failure::Denied(explained(error).into()),
         _ if says(&["WRONGTYPE"]) => {
-            Failure::Foreign("a key of another program where the queue of the lock should be".to_owned())
+            // Whoever knows the keys says which.
+            Failure::Foreign("a key of another program".to_owned())
         }
         _ if may_pass(error, &text) => Failure::unreachable(explained(error)),
         _ => Failure::other(explained(error)),
