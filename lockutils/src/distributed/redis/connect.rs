@@ -67,9 +67,12 @@ impl Connector {
     }
 
     fn open(&self, client: &Client, by: Instant) -> RedisResult<Connection> {
-        open(client, by).map_err(|error| match error.is_timeout() && self.address.is_secret() {
-            true => (ErrorKind::Io, NO_TLS).into(),
-            false => error,
+        open(client, by).map_err(|error| {
+            if error.is_timeout() && self.address.is_secret() {
+                (ErrorKind::Io, NO_TLS).into()
+            } else {
+                error
+            }
         })
     }
 }
