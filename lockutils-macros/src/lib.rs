@@ -98,8 +98,9 @@ struct Readme;
 /// | `on_error = panic`, `on_error = path::to::function` | what becomes of an error; see there |
 /// | `crate = other::path` | where `lockutils` is, when it has another name; also as a string |
 ///
-/// The function does not see its guard: whoever needs the fencing token, `lost`, `extend` or the builder's `ephemeral` and
-/// `contender_pattern` takes a guard, as in `lockutils::lock("ledger").distributed().acquire()`.
+/// The body of a function has no guard: it has no fencing token, hears nothing of a loss while it runs (an error is returned
+/// when it has ended), and cannot extend `expires`. Where it needs one of these, take a guard by `Lock::acquire`. There are also
+/// `ephemeral` and `contender_pattern`, which the attribute does not have.
 ///
 /// Options follow the names, in any order. Those without a value also take `= true` and `= false`;
 /// `external = false` says `internal`. The values may be expressions: they see the arguments and `self`, and

@@ -134,7 +134,7 @@ impl Config {
 
     /// Reads the environment: `LOCKUTILS_LOCK_PATH`, else `OSLO_LOCK_PATH`; `LOCKUTILS_LOCK_FILE_PREFIX`;
     /// `LOCKUTILS_DISABLE_PROCESS_LOCKING` (`true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`);
-    /// `LOCKUTILS_MECHANISM` (`kernel` or `pid`); `LOCKUTILS_BACKEND_URL`; `LOCKUTILS_SESSION_TTL` (`10s`). An empty
+    /// `LOCKUTILS_MECHANISM` (`kernel` or `pid`); `LOCKUTILS_BACKEND_URL`; `LOCKUTILS_SESSION_TTL` (`10s`, or `10`). An empty
     /// variable counts as unset.
     ///
     /// This is what the process uses when nobody calls [`init`](crate::init). A value that cannot be used is
@@ -152,7 +152,7 @@ impl Config {
         let disabled = said.as_deref().and_then(boolean);
         let mechanism = named.as_deref().and_then(Mechanism::named);
         let lived = text(SESSION_TTL);
-        let session_ttl = lived.as_deref().and_then(|text| humantime::parse_duration(text).ok());
+        let session_ttl = lived.as_deref().and_then(length);
         let config = Self {
             lock_path: set("LOCKUTILS_LOCK_PATH").or_else(|| set("OSLO_LOCK_PATH")).map(PathBuf::from),
             // What is no text becomes one with a control character, which is refused when it is bound.
@@ -488,6 +488,12 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Error> {
 #[cfg(feature = "serde")]
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// A length of time: a number of seconds, as in a file, or with its units.
+fn length(text: &str) -> Option<Duration> {
+    let seconds = text.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.or_else(|| humantime::parse_duration(text).ok())
 }
 
 const BOOLEANS: &str = "true, yes, on or 1, or to false, no, off or 0";

@@ -40,6 +40,8 @@ mod lease;
 mod memory;
 mod moment;
 mod open;
+#[cfg(all(feature = "tls", any(feature = "redis", feature = "etcd", feature = "zookeeper")))]
+mod pem;
 mod promise;
 #[cfg(feature = "redis")]
 mod redis;

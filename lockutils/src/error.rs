@@ -140,6 +140,8 @@ pub(crate) struct Wait {
     pub(crate) waited: Duration,
     /// Where and since when this process holds it.
     pub(crate) holder: Option<(Option<&'static Location<'static>>, Long)>,
+    /// This process has lost it, and somebody here has not let go yet.
+    pub(crate) is_lost: bool,
     /// It is the waiting thread itself that holds it.
     pub(crate) own: bool,
     /// It was the file that others held: who.
@@ -323,7 +325,7 @@ impl Error {
     }
 
     /// True when the configuration cannot be used, or the directory that it names: everybody may write to it, so anybody
-    /// could remove the files of others.
+    /// could remove the files of others. Also when an engine shows a certificate that nobody vouches for who is trusted.
     ///
     /// ```
     /// use lockutils::{Config, Locks};
@@ -332,7 +334,10 @@ impl Error {
     /// # Ok::<(), lockutils::Error>(())
     /// ```
     pub fn is_config(&self) -> bool {
-        matches!(*self.0, Kind::Config { .. } | Kind::Insecure { .. })
+        matches!(
+            *self.0,
+            Kind::Config { .. } | Kind::Insecure { .. } | Kind::Engine { failure: Failure::Untrusted(_), .. }
+        )
     }
 
     /// True when [`init`](crate::init) came too late or twice.
@@ -541,6 +546,10 @@ impl From<Kind> for Error {
 /// What a pid file is made by.
 pub(crate) const LINKING: &str = "give its name to lock file";
 
+/// What is done with a lock of an engine, where the way out depends on it.
+pub(crate) const TAKING: &str = "take";
+pub(crate) const LOOKING: &str = "look at";
+
 impl Error {
     #[cold]
     pub(crate) fn io_at(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
@@ -609,7 +618,8 @@ impl From<Error> for io::Error {
             | Kind::FileSystem { .. }
             | Kind::Unpromised { .. }
             | Kind::NoPromises { .. } => io::ErrorKind::Unsupported,
-            Kind::Insecure { .. } | Kind::Engine { failure: Failure::Denied(_), .. } => {
+            Kind::Insecure { .. }
+            | Kind::Engine { failure: Failure::Denied(_) | Failure::Untrusted(_), .. } => {
                 io::ErrorKind::PermissionDenied
             }
             Kind::Engine { failure: Failure::Unreachable(_), .. } => io::ErrorKind::NotConnected,

@@ -22,7 +22,7 @@ use self::options::Options;
 use crate::cancel::Cancel;
 use crate::clock::Coarse;
 use crate::distributed::EngineLock;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::external::remove::{Manner, Removal};
 use crate::external::status::FileStatus;
 use crate::guard::LockGuard;
@@ -38,7 +38,7 @@ use crate::text::Text;
 /// Names a lock of the process-wide registry; nothing is taken yet.
 ///
 /// The same name is the same lock, wherever and however it is taken: by a thread or a task, here or by
-/// [`#[synchronized]`](macro@crate::synchronized), alone or shared, internal or external.
+/// [`#[synchronized]`](macro@crate::synchronized), alone or shared, internal, external or distributed.
 ///
 /// ```
 /// let guard = lockutils::lock("volumes").acquire()?;
@@ -60,6 +60,9 @@ pub fn lock(name: impl AsRef<str>) -> Lock {
 /// With [`external`](Lock::external) the permits are those of the whole host, at most 1048576 of them: the kernel frees
 /// those of a process that dies, and who waits is woken by the one that lets go. Who shares the file by
 /// `flock -s` is not kept out by permits, nor keeps them out.
+///
+/// With [`distributed`](Lock::distributed) they are those of all who share the engine, which has to
+/// [promise](crate::distributed::Promise::Permits) them; they come back with the session of a process that dies.
 ///
 /// ```
 /// let a = lockutils::semaphore("uploads", 2).acquire()?;
@@ -88,6 +91,12 @@ pub fn semaphore(name: impl AsRef<str>, permits: u32) -> Lock {
 /// | [`timeout`](Self::timeout), [`deadline`](Self::deadline), [`cancel_on`](Self::cancel_on) | what ends a wait | the configured limit, or none |
 /// | [`reentrant`](Self::reentrant) | the thread that has it may take it again | a second time is a deadlock, and refused where it is certain |
 /// | [`prefix`](Self::prefix), [`lock_path`](Self::lock_path) | other than the configured ones | |
+/// | [`expires`](Self::expires) | how long a distributed lock lasts, kept alive by nobody | as long as its guard, kept alive |
+/// | [`identifier`](Self::identifier) | who has a distributed lock, for others to see | `host/pid/program` |
+/// | [`require`](Self::require) | what the engine must promise | nothing |
+/// | [`ephemeral`](Self::ephemeral) | whether a distributed lock goes with its process | it does |
+/// | [`contender_pattern`](Self::contender_pattern) | whom else to wait for, on ZooKeeper | |
+/// | [`purpose`](Self::purpose) | what it is taken for, for others to see | |
 /// | [`hashed`](Self::hashed) | makes long names short | long names are refused |
 /// | [`timed`](Self::timed) | notes when the lock was taken | external locks, and those that were waited for |
 ///
@@ -222,6 +231,10 @@ impl Lock {
     }
 
     /// Limits each wait. Zero is one try; what no clock can express is no limit.
+    ///
+    /// It is others that it waits for, not an engine that is down: when the engine of a [distributed](Self::distributed) lock does
+    /// not answer within its `request_timeout` (a third of [`session_ttl`](crate::Config::session_ttl), 5 s at most), the acquire fails
+    /// with [`Error::is_unreachable`], however long the limit is. A wait that has its place in the queue outlasts that.
     ///
     /// With the feature `async`, the limit of an async wait is met within a millisecond; without it, such a
     /// wait looks at the clock every 20 ms.
@@ -377,6 +390,11 @@ impl Lock {
     /// - [`Error::is_invalid_name`], [`Error::is_no_lock_path`], [`Error::is_mismatch`].
     /// - [`Error::is_io`], [`Error::is_not_a_file`], [`Error::is_permission`], [`Error::is_unsupported`]: the
     ///   lock file. It is never skipped.
+    /// - Of a [distributed](Self::distributed) lock, [`Error::is_no_backend`] when nothing is configured, and
+    ///   [`Error::is_engine`] when its engine does not do it: also [`Error::is_unreachable`] when that has not answered in time,
+    ///   whatever the [`timeout`](Self::timeout) is, [`Error::is_permission`] when it does not let this user in, and [`Error::is_config`]
+    ///   when its certificate is not trusted. [`Error::is_unsupported`] when it has no such lock, or does not promise what is
+    ///   [required](Self::require); [`Error::is_lost`] when this process has [destroyed](Self::destroy) it.
     ///
     /// Nothing is held then.
     ///
@@ -460,8 +478,8 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// As [`try_acquire`](Self::try_acquire) of an external lock. That the file cannot be removed is no
-    /// error: see [`Removal`].
+    /// As [`try_acquire`](Self::try_acquire) of an external lock; [`Error::is_unsupported`] for a lock that an engine has,
+    /// which has no file. That the file cannot be removed is no error: see [`Removal`].
     ///
     /// ```
     /// # let dir = lockutils::testing::temp_locks()?;
@@ -483,6 +501,11 @@ impl Lock {
     /// The same, in a manner of the caller's.
     #[track_caller]
     pub(crate) fn remove_file_in(&self, manner: Manner) -> Result<Removal, Error> {
+        if self.is_only_in_engine()? {
+            let (name, what) = (self.full_name(), "a distributed lock has no file");
+            let instead = "use `destroy` to remove what its engine has of it";
+            return Err(Kind::Unsupported { name, what, instead }.into());
+        }
         let here = self.clone().write().external();
         let hold = match here.look_up(Some(Mode::Write))? {
             Taken::Held(hold) => hold,
@@ -497,8 +520,9 @@ impl Lock {
         }
     }
 
-    /// Whether somebody holds the lock at this moment: in this process or, for an external lock, in any.
-    /// Takes nothing and disturbs nobody.
+    /// Whether somebody holds the lock at this moment: in this process or, for an external lock, in any; for a distributed
+    /// one, on any host. Takes nothing and disturbs nobody. The engine of a distributed lock is asked unless this process has the
+    /// lock, and the thread waits for its answer: in a task, [`is_locked_async`](Self::is_locked_async).
     ///
     /// # Errors
     ///
@@ -535,6 +559,9 @@ impl Lock {
     /// For an external lock, the kernel says whether it is held and, for most holders, by which process, also one
     /// that is not of this crate; the record in the file says the rest. [`Holder::evidence`] tells which of them
     /// it comes from. A process of another host or pid namespace is known by its record alone.
+    ///
+    /// The engine of a distributed lock is asked, and the thread waits for its answer. It knows holders by their
+    /// [identifiers](Self::identifier); [`contenders`](Self::contenders) has all that it says.
     ///
     /// # Errors
     ///

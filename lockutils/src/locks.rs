@@ -139,8 +139,8 @@ pub fn locks() -> &'static Locks {
 /// late and follow it.
 ///
 /// A directory that `config` does not set is taken from the environment (`LOCKUTILS_LOCK_PATH`, else
-/// `OSLO_LOCK_PATH`), together with the mechanism that is used there (`LOCKUTILS_MECHANISM`). Without this call, the
-/// process takes its configuration [from the environment](Config::from_env) when it first needs it.
+/// `OSLO_LOCK_PATH`), together with the mechanism that is used there (`LOCKUTILS_MECHANISM`); an engine that it does not
+/// set likewise (`LOCKUTILS_BACKEND_URL`), together with its session (`LOCKUTILS_SESSION_TTL`). Without this call, the process takes its configuration [from the environment](Config::from_env) when it first needs it.
 ///
 /// # Errors
 ///

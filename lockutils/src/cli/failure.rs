@@ -31,7 +31,7 @@ impl Failure {
 
     /// Nobody has said where the engine of distributed locks is, nor where lock files are, which would take its place.
     pub(crate) fn no_engine() -> Self {
-        let way_out = "say --backend-url URL, or --config FILE with a `backend_url` in it, or set LOCKUTILS_BACKEND_URL; or \
+        let way_out = "say --backend-url URL, or --config FILE with a `backend_url` in it (oslo files have none), or set LOCKUTILS_BACKEND_URL; or \
                        say --lock-path DIR, for locks of this host alone";
         Self::new(Exit::Config, format_args!("no engine for distributed locks; {way_out}"))
     }

@@ -24,7 +24,7 @@ pub(crate) struct Directory {
     /// Reads the configuration of a service
     ///
     /// The extension says what it is: the `[lockutils]` table of a TOML file (.toml), the `lockutils` mapping of a YAML
-    /// or JSON file (.yaml, .yml, .json), or the `[oslo_concurrency]` group of an oslo file (.conf, .ini). What it does
+    /// or JSON file (.yaml, .yml, .json), or the `[oslo_concurrency]` group of an oslo file (.conf, .ini), which knows no engines. What it does
     /// not set is unset, except the directory, which is then taken from the environment, as the service does it. A
     /// relative directory is relative to where the command is started, and `~` means nothing in it.
     #[arg(long, value_name = "FILE")]

@@ -14,7 +14,8 @@ const DEEPEST: u32 = 16;
 impl Config {
     /// Reads `lock_path` and `disable_process_locking` from the group `[oslo_concurrency]` of an oslo ini
     /// file, such as `/etc/nova/nova.conf`. What the file does not set stays unset; `$option` stands for
-    /// another option of the group or of `[DEFAULT]`, as in oslo.
+    /// another option of the group or of `[DEFAULT]`, as in oslo. It has no options for distributed locks: those come from
+    /// [`backend_url`](Self::backend_url) or the [environment](Self::or_environment).
     ///
     /// # Errors
     ///

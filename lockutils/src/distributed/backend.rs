@@ -59,7 +59,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// - [`Failure::Mismatch`] when a semaphore of the name has another number of permits.
-    /// - [`Failure::Unsupported`], [`Failure::Foreign`], [`Failure::Denied`], [`Failure::Unreachable`].
+    /// - [`Failure::Unsupported`], [`Failure::Foreign`], [`Failure::Denied`], [`Failure::Untrusted`], [`Failure::Unreachable`].
     fn enter(&self, request: Request) -> Answer<Entered>;
 
     /// Lets the lock go. It begins with the call, and goes on when the answer is dropped. A grant that was released before is

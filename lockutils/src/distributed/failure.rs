@@ -15,6 +15,8 @@ pub enum Failure {
     Lost(Loss),
     /// It does not let this user in, or not do this.
     Denied(Box<dyn Error + Send + Sync>),
+    /// It is not known by its certificate to be who it should be, so that nothing was asked of it.
+    Untrusted(Box<dyn Error + Send + Sync>),
     /// The semaphore has another number of permits.
     Mismatch {
         /// That number.
@@ -46,7 +48,7 @@ impl Failure {
 
     /// Whether the same may be done a moment later.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
+        matches!(self, Self::Unreachable(_) | Self::Untrusted(_))
     }
 }
 
@@ -56,6 +58,7 @@ impl fmt::Display for Failure {
             Self::Unreachable(why) => write!(f, "it cannot be reached: {why}"),
             Self::Lost(loss) => write!(f, "the lock is lost: {loss}"),
             Self::Denied(why) => write!(f, "it refuses: {why}"),
+            Self::Untrusted(why) => write!(f, "its certificate is not trusted: {why}"),
             Self::Mismatch { agreed } => write!(f, "the semaphore has {agreed} permits"),
             Self::Unsupported { what, instead } => write!(f, "{what}; {instead}"),
             Self::Foreign(what) => write!(f, "in the place of the lock there is {what}"),
@@ -67,7 +70,9 @@ impl fmt::Display for Failure {
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unreachable(why) | Self::Denied(why) | Self::Other(why) => Some(&**why),
+            Self::Unreachable(why) | Self::Denied(why) | Self::Untrusted(why) | Self::Other(why) => {
+                Some(&**why)
+            }
             _ => None,
         }
     }

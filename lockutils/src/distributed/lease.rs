@@ -17,9 +17,10 @@ use crate::cancel::Cancel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Loss {
-    /// Nobody has confirmed in time that it goes on: the engine was out of reach, or this process was stopped; or it was taken
-    /// for a time, which is over.
+    /// Nobody has confirmed in time that it goes on: the engine was out of reach, or this process was stopped.
     Expired,
+    /// It was taken for a time ([`Lock::expires`](crate::Lock::expires)), which is over.
+    Over,
     /// The engine has ended the session.
     Ended,
     /// Its entry in the engine is gone: somebody removed it, or the engine forgot it.
@@ -33,8 +34,8 @@ pub enum Loss {
 }
 
 impl Loss {
-    const ALL: [Self; 6] =
-        [Self::Expired, Self::Ended, Self::Removed, Self::Taken, Self::Destroyed, Self::Closed];
+    const ALL: [Self; 7] =
+        [Self::Expired, Self::Over, Self::Ended, Self::Removed, Self::Taken, Self::Destroyed, Self::Closed];
 
     fn number(self) -> u8 {
         self as u8 + 1
@@ -48,7 +49,8 @@ impl Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Expired => "its lease has run out",
+            Self::Expired => "its lease has run out, since the engine has confirmed nothing in time",
+            Self::Over => "the time that it was taken for (`expires`) is over",
             Self::Ended => "the engine has ended its session",
             Self::Removed => "its entry in the engine is gone",
             Self::Taken => "somebody else has it",
@@ -77,6 +79,8 @@ pub struct Lease {
     /// In nanoseconds of [`Moment`].
     end: AtomicU64,
     loss: AtomicU8,
+    /// What it is lost by when its deadline has come, if that is not [`Loss::Expired`].
+    ends_as: AtomicU8,
     /// Under which deadline [`watch`] has it. Only that module looks at it, under its lock.
     pub(super) watched: AtomicU64,
     lost: Cancel,
@@ -94,6 +98,13 @@ impl Lease {
         Self::until(deadline(sent, length))
     }
 
+    /// The same for a lock that [expires](super::Request::expires): when nothing prolongs it, its time is [over](Loss::Over).
+    pub fn for_a_time(sent: Moment, length: Duration) -> Arc<Self> {
+        let lease = Self::begin(sent, length);
+        lease.ends_as(Loss::Over);
+        lease
+    }
+
     /// One that no time ends.
     pub fn endless() -> Arc<Self> {
         Self::until(Moment::NEVER)
@@ -103,6 +114,7 @@ impl Lease {
         let lease = Arc::new(Self {
             end: AtomicU64::new(end.nanos()),
             loss: AtomicU8::new(0),
+            ends_as: AtomicU8::new(0),
             watched: AtomicU64::new(0),
             lost: Cancel::new(),
             tell: Mutex::default(),
@@ -133,6 +145,11 @@ impl Lease {
         self.loss.load(Acquire) == 0
     }
 
+    /// What it is lost by when its deadline comes: [`Loss::Expired`] if nothing is said.
+    pub(super) fn ends_as(&self, why: Loss) {
+        self.ends_as.store(why.number(), Relaxed);
+    }
+
     /// It is lost, for this reason, unless it was lost before.
     pub fn lose(&self, why: Loss) {
         if self.loss.compare_exchange(0, why.number(), AcqRel, Acquire).is_ok() {
@@ -152,7 +169,7 @@ impl Lease {
     /// Why it is lost, if it is.
     pub fn loss(&self) -> Option<Loss> {
         if self.loss.load(Acquire) == 0 && Moment::now() >= self.end() {
-            self.lose(Loss::Expired);
+            self.lose(Loss::of(self.ends_as.load(Relaxed)).unwrap_or(Loss::Expired));
         }
         Loss::of(self.loss.load(Acquire))
     }

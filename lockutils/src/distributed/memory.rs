@@ -99,7 +99,7 @@ impl Backend for Memory {
 
 /// It goes with the process, which nobody outlives here.
 fn lease(request: &Request) -> Arc<Lease> {
-    request.expires.map_or_else(Lease::endless, |length| Lease::begin(Moment::now(), length))
+    request.expires.map_or_else(Lease::endless, |length| Lease::for_a_time(Moment::now(), length))
 }
 
 fn check(grant: &Grant) -> Result<(), Failure> {

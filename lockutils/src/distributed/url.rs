@@ -11,9 +11,9 @@ use crate::error::{Error, Kind};
 ///
 /// ```
 /// use lockutils::distributed::BackendUrl;
-/// let url = BackendUrl::parse("etcd://root:secret@a:2379,b:2379/locks?ttl=5s")?;
+/// let url = BackendUrl::parse("etcd://root:secret@a:2379,b:2379/locks?request_timeout=2s")?;
 /// assert_eq!(url.hosts(), ["a:2379", "b:2379"]);
-/// assert_eq!((url.password(), url.path(), url.value("ttl")), (Some("secret"), "locks", Some("5s")));
+/// assert_eq!((url.password(), url.path(), url.value("request_timeout")), (Some("secret"), "locks", Some("2s")));
 /// assert_eq!(url.to_string(), "etcd://a:2379,b:2379/locks");
 /// # Ok::<(), lockutils::Error>(())
 /// ```

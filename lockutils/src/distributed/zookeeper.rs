@@ -17,6 +17,7 @@ mod node;
 mod options;
 mod permits;
 mod place;
+mod probe;
 mod problem;
 mod rules;
 mod session;

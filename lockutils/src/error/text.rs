@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{InTheWay, Kind, LINKING, Others, Wait};
+use super::{InTheWay, Kind, LINKING, LOOKING, Others, TAKING, Wait};
 use crate::distributed::Failure;
 use crate::external::Mechanism;
 use crate::registry::Long;
@@ -124,7 +124,7 @@ impl Kind {
             ),
             Self::Engine { name, location, doing, failure } => {
                 write!(f, "cannot {doing} distributed lock `{name}` ({location}): {failure}")?;
-                engine_hint(failure).map_or(Ok(()), |hint| write!(f, "; {hint}"))
+                engine_hint(doing, failure).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
             Self::Unpromised { name, location, promise } => write!(
                 f,
@@ -165,6 +165,8 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
     write!(f, "gave up on {wait}; ")?;
     f.write_str(if wait.own {
         "it would have waited for itself: let go first"
+    } else if wait.is_lost && wait.holder.is_some() {
+        "let go of that one first"
     } else if let Some(InTheWay::Elsewhere(_)) = wait.file {
         "a longer timeout may help, but nobody can see from here whether that process lives: if it has ended, remove the \
          file"
@@ -176,10 +178,17 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
 }
 
 /// What to do about it.
-fn engine_hint(failure: &Failure) -> Option<&'static str> {
+fn engine_hint(doing: &str, failure: &Failure) -> Option<&'static str> {
     Some(match failure {
-        Failure::Unreachable(_) => {
+        Failure::Unreachable(_) if doing == TAKING => {
             "nothing is held; check that the engine runs and that `backend_url` leads to it"
+        }
+        Failure::Unreachable(_) if doing == LOOKING => {
+            "who has it is not known; check that the engine runs and that `backend_url` leads to it"
+        }
+        Failure::Unreachable(_) => "check that the engine runs and that `backend_url` leads to it",
+        Failure::Untrusted(_) => {
+            "set `ca` in `backend_url` to the file of who signs the certificates of the engine, and name its hosts as they do"
         }
         Failure::Denied(_) => {
             "check the user and the password in `backend_url`, and what they are allowed to do"
@@ -286,6 +295,10 @@ impl fmt::Display for Wait {
                 Some(holders) => write!(f, "; it is held by {holders}, as {location} says"),
                 None => write!(f, "; somebody else has it at {location}"),
             };
+        }
+        if let Some((place, _)) = self.holder.as_ref().filter(|_| self.is_lost) {
+            f.write_str("; this process has lost it, and a guard of it is still here")?;
+            return place.map_or(Ok(()), |place| write!(f, ", taken at {place}"));
         }
         let who = if self.own { "this thread" } else { "this process" };
         match &self.holder {

@@ -138,7 +138,7 @@ impl LockGuard {
     /// # let locks = lockutils::Locks::new(lockutils::Config::new().backend_url("memory:lost-example"))?;
     /// # futures_lite::future::block_on(async {
     /// let guard = locks.lock("x").distributed().expires(Duration::from_millis(20)).acquire_async().await?;
-    /// println!("{}", guard.lost().await); // "its lease has run out"
+    /// println!("{}", guard.lost().await); // "its lease has run out, since …"
     /// assert!(guard.is_lost()?);
     /// # Ok::<(), lockutils::Error>(())
     /// # })?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Lock;
 use super::engine::{self, Reached, Way};
 use crate::clock::Coarse;
+use crate::distributed::EngineLock;
 use crate::error::{Error, InTheWay, Kind, Others, Wait};
 use crate::external::{Mechanism, OuterLock, Share, Sharing, Taker};
 use crate::guard::far::Far;
@@ -383,6 +384,7 @@ impl Lock {
             path: file.map(|file| file.path().to_owned()),
             waited,
             holder: held.map(|held| (held.place, held.long)),
+            is_lost: cell.engine().is_some_and(EngineLock::is_lost),
             own: of == WaitOf::Process && cell.relation() == Relation::HasIt,
             file: (of == WaitOf::File).then(|| in_the_way(cell)),
             engine: engine

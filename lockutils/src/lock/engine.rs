@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Lock;
 use super::acquire::WaitOf;
 use crate::distributed::{Caller, Contender, Engine, EngineHold, Failure, Request, Share};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, LOOKING, TAKING};
 use crate::guard::far::Far;
 use crate::internal::{Mode, park};
 use crate::limit::{Ended, Limit, Span};
@@ -156,7 +156,7 @@ impl Lock {
             (Failure::Mismatch { agreed }, Mode::Permit(asked)) => {
                 Kind::Mismatch { name: name.to_owned(), asked, agreed }.into()
             }
-            (failure, _) => Error::of_engine(name, engine.location(), "take", failure),
+            (failure, _) => Error::of_engine(name, engine.location(), TAKING, failure),
         }
     }
 
@@ -218,7 +218,7 @@ impl Lock {
         let name = self.identity_name()?;
         let request = self.request(&name, &engine, caller);
         let contenders = engine.backend().contenders(request).await;
-        contenders.map(Some).map_err(|failure| Error::of_engine(&name, engine.location(), "look at", failure))
+        contenders.map(Some).map_err(|failure| Error::of_engine(&name, engine.location(), LOOKING, failure))
     }
 
     pub(super) async fn destroy_by(&self, caller: Caller) -> Result<(), Error> {

@@ -137,6 +137,13 @@ impl Lock {
         Ok(!shared.effective()?.disable_process_locking || !shared.settled()?.disable_process_locking)
     }
 
+    /// Whether an engine has it, and no file beside.
+    pub(super) fn is_only_in_engine(&self) -> Result<bool, Error> {
+        let options = &self.options;
+        let is_meant = options.is_distributed() && !options.is_external();
+        Ok(is_meant && !self.locks.shared().has_files_for_engine()?)
+    }
+
     /// The lock's file, if it is external.
     pub(crate) fn file<'a>(&self, cell: &'a Cell) -> Result<Option<&'a OuterLock>, Error> {
         if !self.is_external()? {

@@ -4,6 +4,7 @@ use std::fs;
 
 use assert_cmd::assert::OutputAssertExt;
 use lockutils::exit::Exit;
+use lockutils_tests::Child;
 
 use super::{Site, nowhere, status};
 use crate::acting::stdout;
@@ -68,5 +69,14 @@ fn the_time_of_the_session_is_that_which_was_said() {
     let mut command = site.run(&["job", "--", "true"]);
     let wrong = command.env("LOCKUTILS_SESSION_TTL", "for ever").assert().code(status(Exit::Config));
     assert!(String::from_utf8_lossy(&wrong.get_output().stderr).contains("LOCKUTILS_SESSION_TTL"));
+    // A number is one of seconds, as in a file.
+    let script = "echo \"$LOCKUTILS_SESSION_TTL\"; read line";
+    let mut numbered = site.run(&["numbered", "--", "sh", "-c", script]);
+    let mut numbered = Child::spawn(numbered.env("LOCKUTILS_SESSION_TTL", "30"));
+    numbered.expect("30");
+    let left = redis.cli(&["PTTL", "numbered"]).parse::<u64>().expect("a number");
+    assert!((15_000..=30_000).contains(&left), "{left}");
+    numbered.say("go on");
+    assert_eq!(numbered.status().code(), Some(0));
     site.run(&["job", "--session-ttl", "1ms", "--", "true"]).assert().code(status(Exit::Config));
 }

@@ -44,7 +44,11 @@ fn a_server_that_is_gone_ends_the_command_before_its_lease_does() {
         let (mut runner, said) = listener(&site, &[]);
         let killed = Instant::now();
         site.kill();
-        is_ended(&mut runner, &said, ") is lost: its lease has run out");
+        is_ended(
+            &mut runner,
+            &said,
+            ") is lost: its lease has run out, since the engine has confirmed nothing in time",
+        );
         // The rest is what a busy machine needs to end it.
         assert!(killed.elapsed() < TTL + Duration::from_secs(5), "{:?}", killed.elapsed());
     }
@@ -56,7 +60,11 @@ fn a_server_that_does_not_answer_is_like_one_that_is_gone() {
         let site = engine("frozen");
         let (mut runner, said) = listener(&site, &[]);
         site.freeze();
-        is_ended(&mut runner, &said, ") is lost: its lease has run out");
+        is_ended(
+            &mut runner,
+            &said,
+            ") is lost: its lease has run out, since the engine has confirmed nothing in time",
+        );
         site.thaw();
     }
 }
@@ -95,7 +103,7 @@ fn an_end_that_was_set_comes_although_the_engine_lives() {
         let site = engine("expires");
         let started = Instant::now();
         let (mut runner, said) = listener(&site, &["--expires", "1500ms"]);
-        is_ended(&mut runner, &said, ") is lost: its lease has run out");
+        is_ended(&mut runner, &said, ") is lost: the time that it was taken for (`expires`) is over");
         assert!(started.elapsed() >= Duration::from_millis(1400), "{:?}", started.elapsed());
         eventually("it is free", || !site.is_busy(&["job"]));
     }
@@ -123,7 +131,9 @@ fn with_warn_it_is_said_once_and_the_command_goes_on() {
     let said = Said::of(&site.place, &mut command);
     let mut runner = Child::spawn(&mut command);
     runner.expect("started");
-    eventually("it is said", || said.text().contains(") is lost: its lease has run out"));
+    eventually("it is said", || {
+        said.text().contains(") is lost: the time that it was taken for (`expires`) is over")
+    });
     runner.say("go on");
     runner.expect("told go on");
     assert_eq!(runner.status().code(), Some(6));

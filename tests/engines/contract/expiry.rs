@@ -16,8 +16,8 @@ pub(super) fn ends_a_lock_at_its_time(bench: &Bench) {
     assert!(remaining <= bench.ttl(), "{remaining:?}");
     let next = comer.take_at_turn(comer.request(&name, Share::Write));
     assert!(started.elapsed() >= bench.ttl() * 98 / 100, "it was given away after {:?}", started.elapsed());
-    assert_eq!(grant.lease().loss(), Some(Loss::Expired), "it was given away");
-    assert_eq!(loss(holder.verify(&grant)), Loss::Expired);
+    assert_eq!(grant.lease().loss(), Some(Loss::Over), "it was given away");
+    assert_eq!(loss(holder.verify(&grant)), Loss::Over);
     comer.release(&next).expect("it is held");
 }
 
@@ -39,7 +39,7 @@ fn put_off(bench: &Bench, holder: &Client, name: &str) -> (Held, Instant) {
         let grant = holder.take_at_turn(holder.request(name, Share::Write).expiring(bench.ttl()));
         match holder.extend(&grant, bench.ttl() * 20) {
             Ok(()) => return (grant, taken),
-            Err(Failure::Lost(Loss::Expired)) if taken.elapsed() > bench.ttl() / 2 => {}
+            Err(Failure::Lost(Loss::Over)) if taken.elapsed() > bench.ttl() / 2 => {}
             other => panic!("it can be put off, but: {other:?}"),
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn can_be_brought_forward(bench: &Bench) {
     let remaining = grant.lease().remaining().expect("it ends");
     assert!(remaining <= bench.ttl(), "{remaining:?}");
     let next = wait.grant();
-    assert_eq!(grant.lease().loss(), Some(Loss::Expired));
+    assert_eq!(grant.lease().loss(), Some(Loss::Over));
     comer.release(&next).expect("it is held");
 }
 
@@ -70,9 +70,9 @@ pub(super) fn cannot_be_put_off_afterwards(bench: &Bench) {
     let ([holder, comer], name) = (bench.clients(), bench.name("late"));
     let grant = holder.take_for(&name, bench.ttl());
     eventually("its time is over", || grant.lease().is_lost());
-    assert_eq!(loss(holder.extend(&grant, bench.ttl())), Loss::Expired);
+    assert_eq!(loss(holder.extend(&grant, bench.ttl())), Loss::Over);
     let next = comer.take_at_turn(comer.request(&name, Share::Write).expiring(bench.ttl() * 1000));
-    assert_eq!(loss(holder.extend(&grant, bench.ttl())), Loss::Expired);
+    assert_eq!(loss(holder.extend(&grant, bench.ttl())), Loss::Over);
     let remaining = next.lease().remaining().expect("it ends");
     assert!(remaining > bench.at_least(bench.ttl() * 500), "that of another was changed: {remaining:?}");
     comer.verify(&next).expect("it is not touched");

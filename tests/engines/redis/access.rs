@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use lockutils::distributed::{self, BackendUrl, Failure, Share};
+use lockutils::distributed::{self, BackendUrl, Caller, Failure, Share};
 use lockutils_tests::server::{Proxy, Redis, RedisOptions};
 
 use super::{TTL, client, client_with, is_held, refused};
 use crate::contract::bench::By;
+use crate::contract::drive::answer;
 
 fn works(url: &str) {
     let [ours, theirs] = [By::Thread, By::Task].map(|by| client_with(url, TTL, by));
@@ -24,7 +25,16 @@ fn is_denied(url: &str) {
         let failure = refused(&client_with(url, TTL, by), "job");
         assert!(matches!(failure, Failure::Denied(_)), "{failure:?}");
         let text = failure.to_string();
-        assert!(!text.contains("hunter"), "{text}");
+        assert!(!text.contains("hunter") && !text.contains(['"', '.']), "{text}");
+    }
+}
+
+#[track_caller]
+fn is_not_trusted(url: &str) {
+    for by in [By::Thread, By::Task] {
+        let failure = refused(&client_with(url, TTL, by), "job");
+        assert!(matches!(failure, Failure::Untrusted(_)), "{failure:?}");
+        assert!(failure.to_string().starts_with("its certificate is not trusted: "), "{failure}");
     }
 }
 
@@ -33,7 +43,15 @@ fn with_the_right_password_only() {
     let redis = Redis::start_with(RedisOptions::new().password("hunter2"));
     works(&redis.url());
     is_denied(&redis.url().replace("hunter2", "hunter3"));
-    is_denied(&redis.url().replace(":hunter2@", ""));
+    let without = redis.url().replace(":hunter2@", "");
+    is_denied(&without);
+    let ours = client(&without);
+    let said = [
+        refused(&ours, "job").to_string(),
+        answer(ours.backend.contenders(ours.request("job", Share::Write))).expect_err("refused").to_string(),
+        answer(ours.backend.cluster(Caller::Task)).expect_err("refused").to_string(),
+    ];
+    assert_eq!(said, ["it refuses: it wants a password, and was given none"; 3]);
 }
 
 #[test]
@@ -70,9 +88,9 @@ fn with_tls() {
     works(&format!("{}?ca={ca}", redis.url()));
     works(&format!("{}?insecure=true", redis.url()));
     // Nobody has signed it whom this machine trusts.
-    is_denied(&redis.url());
+    is_not_trusted(&redis.url());
     let other = Redis::start_with(RedisOptions::new().tls());
-    is_denied(&format!("{}?ca={}", redis.url(), other.tls().expect("it speaks TLS").ca()));
+    is_not_trusted(&format!("{}?ca={}", redis.url(), other.tls().expect("it speaks TLS").ca()));
     let plain = client(&redis.url().replace("rediss:", "redis:"));
     let failure = refused(&plain, "job");
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
@@ -97,6 +115,10 @@ fn tls_to_a_server_that_hangs_takes_no_longer() {
     let start = std::time::Instant::now();
     let failure = refused(&ours, "job");
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
+    assert!(
+        failure.to_string().ends_with("there was no answer in time; does this port speak TLS?"),
+        "{failure}"
+    );
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 
@@ -117,6 +139,7 @@ fn what_cannot_be_used_of_a_url_is_told() {
         ("redis://a?colour=red", "no key `colour`"),
         ("redis://a?ca=/x", "write `rediss:`"),
         ("rediss://a?ca=/there/is/none", "cannot read"),
+        (&format!("rediss://a?ca={file}"), "has no certificate in it"),
         ("rediss://a?insecure=perhaps", "`insecure`"),
         (&format!("rediss://a?cert={file}"), "both"),
         (&format!("rediss://a?cert={file}&key={file}"), "key"),

@@ -76,6 +76,7 @@ fn a_frozen_server_ends_leases_and_not_waits() {
     let start = Instant::now();
     let failure = refused(&ours, "other");
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure}");
+    assert_eq!(failure.to_string(), "it cannot be reached: there was no answer in time");
     assert!(start.elapsed() < TTL, "a third of it is enough: {:?}", start.elapsed());
     eventually("the lease ends", || grant.lease().is_lost());
     assert_eq!(grant.lease().loss(), Some(Loss::Expired));

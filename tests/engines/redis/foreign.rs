@@ -49,6 +49,10 @@ fn what_stands_beside_it_is_told() {
     redis.cli(&["SET", "{job}/queue", "1"]);
     let failure = refused(&ours, "job");
     assert!(matches!(failure, Failure::Foreign(_)), "{failure}");
+    assert!(
+        failure.to_string().contains("a key of another program: one of ")
+            && failure.to_string().contains("`{job}/queue`")
+    );
     assert_eq!(redis.cli(&["EXISTS", "job"]), "0");
     ours.destroy("job", Share::Write);
     ours.release(&ours.take("job", Share::Write)).expect("it is held");

@@ -81,8 +81,8 @@ fn what_we_have_lost_is_redis_pys() {
     peer.say("wait");
     peer.expect("held");
     let mut other = EnginePeer::redis_py(&redis.url(), "other").holder();
-    assert_eq!(loss(ours.extend(&lost, length)), Loss::Expired);
-    assert_eq!(loss(ours.release(&lost)), Loss::Expired);
+    assert_eq!(loss(ours.extend(&lost, length)), Loss::Over);
+    assert_eq!(loss(ours.release(&lost)), Loss::Over);
     eventually("the renewal sees it", || stolen.lease().is_lost());
     assert!(matches!(loss(ours.release(&stolen)), Loss::Taken | Loss::Removed));
     drop((lost, stolen));

@@ -15,7 +15,7 @@ type Case = (fn() -> Failure, &'static str);
 
 #[test]
 fn a_failure_is_an_error_that_says_what_to_do() {
-    let cases: [Case; 4] = [
+    let cases: [Case; 5] = [
         (
             || Failure::unreachable("connection refused"),
             "cannot take distributed lock `x` (memory:fails): it cannot be reached: connection refused; nothing is held; check \
@@ -30,6 +30,11 @@ fn a_failure_is_an_error_that_says_what_to_do() {
             || Failure::Foreign("a list".to_owned()),
             "cannot take distributed lock `x` (memory:fails): in the place of the lock there is a list; choose another name, or a \
              prefix of your own in `backend_url`",
+        ),
+        (
+            || Failure::Untrusted("UnknownIssuer".into()),
+            "cannot take distributed lock `x` (memory:fails): its certificate is not trusted: UnknownIssuer; set `ca` in \
+             `backend_url` to the file of who signs the certificates of the engine, and name its hosts as they do",
         ),
         (|| Failure::other("no space"), "cannot take distributed lock `x` (memory:fails): no space"),
     ];
@@ -49,13 +54,16 @@ fn a_failure_is_an_error_that_says_what_to_do() {
             assert!(error.is_engine());
             assert_eq!(error.is_unreachable(), text.contains("refused;"), "{error}");
             assert_eq!(error.is_permission(), text.contains("password"), "{error}");
+            assert_eq!(error.is_config(), text.contains("certificate"), "{error}");
         }
         for error in [lock.is_locked().expect_err("it fails"), lock.contenders().expect_err("it fails")] {
-            assert!(error.to_string().starts_with("cannot look at distributed lock `x`"), "{error}");
+            let said = error.to_string();
+            assert!(said.starts_with("cannot look at distributed lock `x`"), "{said}");
+            assert_eq!(said.contains("; who has it is not known; check"), error.is_unreachable(), "{said}");
+            assert!(!said.contains("nothing is held"), "{said}");
         }
-        assert!(
-            lock.destroy().expect_err("it fails").to_string().starts_with("cannot destroy distributed lock")
-        );
+        let said = lock.destroy().expect_err("it fails").to_string();
+        assert!(said.starts_with("cannot destroy distributed lock") && !said.contains("held"), "{said}");
         drop(lock);
         assert!(locks.is_empty(), "nothing is held");
     }

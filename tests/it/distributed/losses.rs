@@ -9,7 +9,7 @@ use lockutils::distributed::Loss;
 use lockutils::{Fence, LockGuard, Locks};
 
 use super::{alone, pair};
-use crate::conformance::support::{LONG, block_on, poll, wait_until};
+use crate::conformance::support::{LONG, block_on, elsewhere, poll, wait_until};
 
 const MOMENT: Duration = Duration::from_millis(30);
 
@@ -36,11 +36,36 @@ fn every_call_says_that_it_is_lost() {
     let error = guard.release().expect_err("lost");
     assert_eq!(
         error.to_string(),
-        "distributed lock `x` (memory:every-call) is lost: its lease has run out, and somebody else may have it by now; stop \
-         what it protects, and take it again"
+        "distributed lock `x` (memory:every-call) is lost: the time that it was taken for (`expires`) is over, and somebody \
+         else may have it by now; stop what it protects, and take it again"
     );
     assert!(!heir.is_lost().expect("no file"), "what somebody else has is not touched");
     heir.check().expect("it has it");
+}
+
+#[test]
+fn who_waits_for_a_guard_that_is_lost_is_told_that_it_is() {
+    let (here, guard, heir) = lost("told-in-vain");
+    let lock = here.lock("x").distributed();
+    let error = elsewhere(|| lock.clone().timeout(MOMENT).acquire().expect_err("the guard is here"));
+    let said = error.to_string();
+    assert!(
+        error.is_timeout() && said.contains("; this process has lost it, and a guard of it is still here"),
+        "{said}"
+    );
+    assert!(said.contains("losses.rs:") && said.ends_with("; let go of that one first"), "{said}");
+    drop((guard, heir));
+    drop(lock.acquire().expect("free"));
+}
+
+#[test]
+fn a_lock_of_an_engine_has_no_file_to_be_removed() {
+    let error = alone("no-file").lock("x").distributed().remove_file().expect_err("it has none");
+    assert!(error.is_unsupported());
+    assert_eq!(
+        error.to_string(),
+        "a distributed lock has no file (lock `x`); use `destroy` to remove what its engine has of it"
+    );
 }
 
 #[test]
@@ -123,11 +148,11 @@ fn those_who_wait_for_a_loss_are_told_once() {
         guard.on_lost(move |why| tell.send(why).expect("the test listens"));
     }
     drop(tell);
-    assert_eq!(block_on(guard.lost()), Loss::Expired);
-    assert_eq!(told.iter().collect::<Vec<_>>(), [Loss::Expired, Loss::Expired]);
+    assert_eq!(block_on(guard.lost()), Loss::Over);
+    assert_eq!(told.iter().collect::<Vec<_>>(), [Loss::Over, Loss::Over]);
     let (tell, told) = mpsc::channel();
     guard.on_lost(move |why| tell.send(why).expect("the test listens"));
-    assert_eq!(told.recv_timeout(LONG), Ok(Loss::Expired), "at once, if it is lost");
+    assert_eq!(told.recv_timeout(LONG), Ok(Loss::Over), "at once, if it is lost");
 }
 
 #[test]
@@ -162,7 +187,7 @@ fn a_time_can_be_extended_and_shortened() {
     guard.extend(LONG * 2).expect("it is held");
     assert!(guard.remaining().expect("it ends") > LONG);
     guard.extend(MOMENT).expect("it is held");
-    assert_eq!(block_on(guard.lost()), Loss::Expired);
+    assert_eq!(block_on(guard.lost()), Loss::Over);
     let kept = locks.lock("y").distributed().acquire().expect("free");
     assert!(kept.extend(LONG).expect_err("it is kept alive").is_unsupported());
 }

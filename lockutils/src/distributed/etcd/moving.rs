@@ -61,7 +61,7 @@ impl Place {
     async fn expire(self: &Arc<Self>, length: Duration) -> Result<Arc<Lease>, Failure> {
         let _moving = self.moving.lock().await;
         let sent = self.move_to_new(length).await?;
-        let lease = Lease::begin(sent, length);
+        let lease = Lease::for_a_time(sent, length);
         let place = Arc::downgrade(self);
         lease.on_loss(move |_| {
             if let Some(place) = place.upgrade().filter(|place| place.leave()) {

@@ -19,7 +19,7 @@ use tonic_prost::ProstCodec;
 use super::backoff::{Backoff, chance};
 use super::login::Login;
 use super::rpc::Call;
-use super::verdict::{Verdict, explained};
+use super::verdict::{Verdict, explained, is_of_a_certificate};
 use crate::distributed::Failure;
 
 /// What came of a request.
@@ -102,6 +102,7 @@ impl Net {
     pub(super) async fn ask<C: Call>(&self, call: &C) -> Asked<C::Answer> {
         let end = Instant::now() + self.patience;
         let (mut backoff, mut is_doubtful, mut logins) = (Backoff::new(), false, 0);
+        let mut untrusted = None;
         loop {
             let round = self.round();
             let left = end.saturating_duration_since(Instant::now());
@@ -119,7 +120,11 @@ impl Net {
                     }
                     Verdict::Passing { perhaps_done } => {
                         is_doubtful |= perhaps_done;
-                        explained(&status)
+                        let why = explained(&status);
+                        if is_of_a_certificate(&why) {
+                            untrusted = Some(format!("{}: {why}", self.slot(round).0.uri()));
+                        }
+                        why
                     }
                 },
                 Err(_) => {
@@ -130,8 +135,11 @@ impl Net {
             self.failed(round);
             let pause = backoff.next();
             if Instant::now() + pause >= end {
-                let why = format!("{}: {why}", self.slot(round).0.uri());
-                return Asked { answer: Err(Failure::unreachable(why)), is_doubtful };
+                let failure = match untrusted {
+                    Some(untrusted) => Failure::Untrusted(untrusted.into()),
+                    None => Failure::unreachable(format!("{}: {why}", self.slot(round).0.uri())),
+                };
+                return Asked { answer: Err(failure), is_doubtful };
             }
             sleep(pause).await;
         }

@@ -37,7 +37,9 @@ impl Verdict {
             | Code::FailedPrecondition
                 if !says("authentication is not enabled") =>
             {
-                Self::Passing { perhaps_done: !is_refused_connection(status) }
+                let is_done_by_nobody =
+                    is_refused_connection(status) || is_of_a_certificate(&explained(status));
+                Self::Passing { perhaps_done: !is_done_by_nobody }
             }
             Code::ResourceExhausted if says("too many requests") => Self::Passing { perhaps_done: false },
             // Of the connection, or of a server that is going down.
@@ -65,6 +67,11 @@ pub(super) fn explained(status: &Status) -> String {
         }
     }
     text
+}
+
+/// Whether there is no connection since the other side is not known by its certificate, as explained.
+pub(super) fn is_of_a_certificate(why: &str) -> bool {
+    why.contains("invalid peer certificate")
 }
 
 fn is_refused_connection(status: &Status) -> bool {

@@ -121,7 +121,7 @@ impl Space {
         while let Some(next) = queue.next() {
             next.token = self.number();
             if let Some(length) = next.request.expires {
-                next.lease = Lease::begin(Moment::now(), length);
+                next.lease = Lease::for_a_time(Moment::now(), length);
             }
             self.frees_at_its_end(&next.lease, &next.request.name, next.id);
             // One that has just been given up leaves by itself.

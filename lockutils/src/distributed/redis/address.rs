@@ -77,6 +77,11 @@ impl Address {
         &self.servers
     }
 
+    /// Whether TLS is spoken.
+    pub(super) fn is_secret(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// How one gets into a Redis server.
     pub(super) fn client(&self, host: &str, port: u16) -> redis::RedisResult<redis::Client> {
         self.client_with(host, port, &self.login)

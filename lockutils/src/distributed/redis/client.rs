@@ -100,7 +100,10 @@ impl Client {
     /// Has a script run. When the connection turns out to be closed, as after a restart, it is asked again on a new one: every
     /// script may be run twice.
     pub(super) fn ask(&self, call: &Call<'_>, by: Instant) -> Result<Told, Untold> {
-        self.ask_with(by, |connection| call.run(connection))
+        self.ask_with(by, |connection| call.run(connection)).map_err(|untold| match untold.failure {
+            Failure::Foreign(what) => Untold { failure: call.foreign(&what), ..untold },
+            _ => untold,
+        })
     }
 
     pub(super) fn ask_with(
@@ -112,7 +115,7 @@ impl Client {
         loop {
             let mut lent = match self.pool.take(by) {
                 Ok(lent) => lent,
-                Err(error) => return Err(self.untold(error, is_second)),
+                Err(error) => return Err(self.untold(&error, is_second)),
             };
             let sent = Moment::now();
             match work(&mut lent) {
@@ -130,13 +133,13 @@ impl Client {
                     if !ends_connection(&error) {
                         lent.keep();
                     }
-                    return Err(self.untold(error, true));
+                    return Err(self.untold(&error, true));
                 }
             }
         }
     }
 
-    fn untold(&self, error: RedisError, may_be_done: bool) -> Untold {
+    fn untold(&self, error: &RedisError, may_be_done: bool) -> Untold {
         let failure = failure(error);
         if failure.may_pass() {
             self.missed();
@@ -197,7 +200,7 @@ impl Client {
     fn granted(self: &Arc<Self>, asked: &Arc<Asked>, sent: Moment, fence: u64) -> Result<Grant, Failure> {
         let lease = match asked.life {
             Life::Kept => Lease::begin(sent, self.address().ttl),
-            Life::Expires(length) => Lease::begin(sent, length),
+            Life::Expires(length) => Lease::for_a_time(sent, length),
             Life::Stays => Lease::endless(),
         };
         if lease.is_lost() {

@@ -27,10 +27,10 @@ impl Connector {
     pub(super) fn connect(&self, by: Instant) -> RedisResult<Connection> {
         let Some(name) = &self.address.master else {
             let (host, port) = &self.address.servers()[0];
-            return open(&self.address.client(host, *port)?, by);
+            return self.open(&self.address.client(host, *port)?, by);
         };
         let (host, port) = self.master(name, by)?;
-        let mut connection = open(&self.address.client(&host, port)?, by)?;
+        let mut connection = self.open(&self.address.client(&host, port)?, by)?;
         // Sentinel may not know yet that another one has taken over.
         let role: Vec<Value> = redis::cmd("ROLE").query(&mut connection)?;
         match role.first() {
@@ -60,12 +60,25 @@ impl Connector {
 
     fn ask(&self, sentinel: usize, name: &str, by: Instant) -> RedisResult<(String, u16)> {
         let (host, port) = &self.address.servers()[sentinel];
-        let mut connection = open(&self.address.sentinel(host, *port)?, by)?;
+        let mut connection = self.open(&self.address.sentinel(host, *port)?, by)?;
         let mut command = redis::cmd("SENTINEL");
         let master: Option<_> = command.arg("GET-MASTER-ADDR-BY-NAME").arg(name).query(&mut connection)?;
         master.ok_or_else(|| passing("Sentinel knows no master of this name"))
     }
+
+    fn open(&self, client: &Client, by: Instant) -> RedisResult<Connection> {
+        open(client, by).map_err(|error| {
+            if error.is_timeout() && self.address.is_secret() {
+                (ErrorKind::Io, NO_TLS).into()
+            } else {
+                error
+            }
+        })
+    }
 }
+
+/// What a port that is none of TLS says to TLS: it waits for more.
+const NO_TLS: &str = "there was no answer in time; does this port speak TLS?";
 
 fn passing(why: &'static str) -> RedisError {
     (ErrorKind::MasterNameNotFoundBySentinel, why).into()

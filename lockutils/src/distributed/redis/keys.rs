@@ -40,6 +40,11 @@ impl Keys {
         }
     }
 
+    /// Those beside the lock, for a message.
+    pub(super) fn beside(&self) -> String {
+        BESIDE.map(|name| format!("`{}{name}`", self.beside)).join(", ")
+    }
+
     /// How many bytes that takes at most.
     pub(super) fn len(&self) -> usize {
         self.lock.len() + 5 * (self.beside.len() + "queue".len()) + self.number.len() + 1

@@ -136,7 +136,7 @@ impl Line {
             let is_over = match ended {
                 Ok(End::Idle) => true,
                 Ok(End::Broken) => false,
-                Err(error) => self.failed(error),
+                Err(error) => self.failed(&error),
             };
             if is_over {
                 return;
@@ -212,7 +212,7 @@ impl Line {
     }
 
     /// It could not be opened. Those who wait already go on to look; those who wanted to begin are told.
-    fn failed(&self, error: RedisError) -> bool {
+    fn failed(&self, error: &RedisError) -> bool {
         let mut state = self.state.lock();
         state.is_open = false;
         let is_over = state.waits.is_empty();

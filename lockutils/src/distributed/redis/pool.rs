@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use redis::{Connection, RedisError, RedisResult};
+use redis::{Connection, ErrorKind, RedisError, RedisResult};
 
 use super::connect::{Connector, left, limit};
 
@@ -80,7 +80,7 @@ impl Pool {
 }
 
 fn busy() -> RedisError {
-    std::io::Error::new(std::io::ErrorKind::TimedOut, "all connections are in use").into()
+    (ErrorKind::Io, "all connections are in use").into()
 }
 
 impl Lent<'_> {

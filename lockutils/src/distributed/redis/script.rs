@@ -7,6 +7,7 @@ use redis::{Connection, ConnectionLike as _, ErrorKind, RedisResult, ServerError
 use super::entry::{Asked, Life};
 use super::keys::Keys;
 use super::words::Words;
+use crate::distributed::Failure;
 
 /// A script that the server remembers by its hash.
 pub(super) struct Script {
@@ -75,6 +76,11 @@ impl<'a> Call<'a> {
 
     pub(super) fn destroy(keys: &'a Keys) -> Self {
         Self { script: &DESTROY, ..Self::look(keys) }
+    }
+
+    /// In the place of one of its keys there is something else. What stands in that of the lock itself has the lock.
+    pub(super) fn foreign(&self, what: &str) -> Failure {
+        Failure::Foreign(format!("{what}: one of {}", self.keys.beside()))
     }
 
     /// As the server is asked.

@@ -5,6 +5,7 @@ use std::fs;
 use redis::{Client, ClientTlsConfig, ConnectionInfo, RedisResult, TlsCertificates};
 
 use crate::distributed::open::wrong;
+use crate::distributed::pem::has_certificate;
 use crate::distributed::{BackendUrl, crypto};
 use crate::error::Error;
 
@@ -27,6 +28,7 @@ impl Tls {
             }
         };
         let root_cert = file(url, "ca")?;
+        root_cert.as_deref().map_or(Ok(()), |pem| has_certificate(url, "ca", pem))?;
         let has_certificates = client_tls.is_some() || root_cert.is_some();
         let certificates = has_certificates.then_some(TlsCertificates { client_tls, root_cert });
         Ok(Self { is_insecure: is_insecure(url)?, certificates })

@@ -99,7 +99,7 @@ impl Core {
         loop {
             match self.try_session().await {
                 Err(failure) if failure.may_pass() => {
-                    *self.trouble.lock() = Some(failure.to_string());
+                    *self.trouble.lock() = Some(problem::cause(&failure));
                     pause.wait().await;
                 }
                 session => return session,

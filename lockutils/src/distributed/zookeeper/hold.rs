@@ -20,8 +20,10 @@ impl Hold {
     /// One of a session that is known since `proven`.
     pub(super) fn begin(proven: Moment, timeout: Duration, expires: Option<Duration>) -> Arc<Self> {
         let expiry = expires.map(|length| (Moment::now(), length));
-        let (from, length) = earlier(expiry, (proven, timeout));
-        Self::new(Lease::begin(from, length), expiry)
+        let (from, length, why) = earlier(expiry, (proven, timeout));
+        let lease = Lease::begin(from, length);
+        lease.ends_as(why);
+        Self::new(lease, expiry)
     }
 
     /// One that no session ends.
@@ -45,8 +47,9 @@ impl Hold {
                 self.lease.renew(proven, timeout);
             }
             expiry => {
-                let (from, length) = earlier(expiry, (proven, timeout));
+                let (from, length, why) = earlier(expiry, (proven, timeout));
                 self.lease.reset(from, length);
+                self.lease.ends_as(why);
             }
         }
     }
@@ -74,9 +77,15 @@ impl Hold {
     }
 }
 
-fn earlier(expiry: Option<(Moment, Duration)>, session: (Moment, Duration)) -> (Moment, Duration) {
-    let end = |(from, length): (Moment, Duration)| from.after(length);
-    expiry.filter(|expiry| end(*expiry) < end(session)).unwrap_or(session)
+/// Which of both ends first, and what it means when it does.
+fn earlier(
+    expiry: Option<(Moment, Duration)>,
+    (proven, timeout): (Moment, Duration),
+) -> (Moment, Duration, Loss) {
+    match expiry {
+        Some((from, length)) if from.after(length) < proven.after(timeout) => (from, length, Loss::Over),
+        _ => (proven, timeout, Loss::Expired),
+    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ impl Options {
         tls::secured(connector, tls).connect(&hosts.join(",")).await
     }
 
+    /// Whether TLS is spoken.
+    pub(super) fn is_secret(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Who may do what with the nodes that are made.
     pub(super) fn acls(&self) -> Acls<'static> {
         if self.is_private { Acls::creator_all() } else { Acls::anyone_all() }

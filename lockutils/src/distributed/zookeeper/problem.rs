@@ -1,11 +1,13 @@
 //! What the errors of the client mean.
 
+use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
 use zookeeper_client::Error;
 
 use super::super::{Failure, Loss};
+use crate::error::Seconds;
 
 /// Whether the connection was lost, and it is not known whether the request has been carried out.
 pub(super) fn passes(error: &Error) -> bool {
@@ -38,8 +40,14 @@ pub(super) fn failure(error: Error) -> Failure {
     }
 }
 
+/// Why it is one, without what every failure of its kind says.
+pub(super) fn cause(failure: &Failure) -> String {
+    failure.source().map_or_else(|| failure.to_string(), ToString::to_string)
+}
+
 /// Nothing has been answered in time. `last`: what was wrong with the last connection.
 pub(super) fn too_late(limit: Duration, last: Option<String>) -> Failure {
     let last = last.map(|last| format!(": {last}")).unwrap_or_default();
-    Failure::unreachable(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}{last}")))
+    let why = format!("no answer within {}{last}", Seconds(limit));
+    Failure::unreachable(io::Error::new(io::ErrorKind::TimedOut, why))
 }

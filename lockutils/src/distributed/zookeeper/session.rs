@@ -13,7 +13,7 @@ use super::beats::Beats;
 use super::either::{Either, either, now};
 use super::hold::Hold;
 use super::options::Options;
-use super::problem;
+use super::{probe, problem};
 
 /// A session. All that it has ends with it, here at the latest when it ends in the ensemble.
 ///
@@ -39,7 +39,10 @@ impl Session {
     /// Begins one, and keeps it alive until it [ends](Self::end). One try with each host.
     pub(super) async fn begin(options: &Options) -> Result<Arc<Self>, Failure> {
         let begun = Moment::now();
-        let client = options.connect().await.map_err(problem::failure)?;
+        let client = match options.connect().await {
+            Err(zookeeper_client::Error::NoHosts) => return Err(probe::why(options).await),
+            client => client.map_err(problem::failure)?,
+        };
         let state = State { client: Some(Arc::new(client.clone())), proven: begun, holds: Vec::new() };
         let session = Arc::new(Self {
             id: client.session_id(),

@@ -5,6 +5,7 @@ use std::fs;
 use zookeeper_client::{Connector, TlsCa, TlsCerts, TlsIdentity, TlsOptions};
 
 use crate::distributed::open::wrong;
+use crate::distributed::pem::has_certificate;
 use crate::distributed::{BackendUrl, crypto};
 use crate::error::Error;
 
@@ -30,6 +31,7 @@ fn certificates(url: &BackendUrl) -> Result<TlsCerts, Error> {
         let why = "`zookeepers:` needs the key `ca`: the file of who signs the certificates of servers";
         return Err(wrong(why));
     };
+    has_certificate(url, "ca", ca.as_bytes())?;
     crypto::choose();
     let certificates = TlsCerts::builder().with_ca(TlsCa::from_pem(&ca).map_err(bad("ca"))?);
     let certificates = match (file(url, "cert")?, file(url, "key")?) {

@@ -6,6 +6,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::distributed::BackendUrl;
 use crate::distributed::open::wrong;
+use crate::distributed::pem::has_certificate;
 use crate::error::Error;
 
 /// The keys of a URL that it has.
@@ -27,7 +28,11 @@ pub(crate) fn of(url: &BackendUrl) -> Result<Option<Config>, Error> {
         };
     }
     let config = match url.value(CA) {
-        Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(CA, path)?)),
+        Some(path) => {
+            let pem = read(CA, path)?;
+            has_certificate(url, CA, &pem)?;
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
+        }
         None => ClientTlsConfig::new().with_native_roots(),
     };
     let config = match url.value(SERVER_NAME) {
