@@ -1,7 +1,6 @@
 //! The distributed half of a lock, in this process.
 
 use std::future::{Future, poll_fn};
-use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -10,12 +9,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{
-    Answer, Caller, Contender, Engine, Entered, Failure, Grant, Lease, Moment, OnLoss, Request, Share,
-};
+use super::hold::Held;
+use super::{Answer, Caller, Contender, Engine, EngineHold, Entered, Failure, Grant, Moment, Request, Share};
 use crate::external::Turn;
 use crate::internal::RawLock;
-use crate::trace;
 
 /// What an engine has of one identity, on behalf of this process.
 ///
@@ -26,7 +23,7 @@ pub(crate) struct EngineLock {
     /// Readers ask one after the other, so that the next one finds what the first one got.
     turnstile: RawLock,
     /// What was granted last, as long as somebody has it.
-    current: Mutex<Weak<EngineHold>>,
+    current: Mutex<Weak<Held>>,
     /// Those who were in the way when somebody here began to wait.
     seen: Mutex<Vec<Contender>>,
     destroyed: AtomicBool,
@@ -52,7 +49,7 @@ impl EngineLock {
         engine: &Arc<Engine>,
         request: Request,
         waiting: impl FnOnce() -> W,
-    ) -> Result<Option<Arc<EngineHold>>, Failure> {
+    ) -> Result<Option<EngineHold>, Failure> {
         if self.destroyed.load(Relaxed) {
             return Err(Failure::Lost(super::Loss::Destroyed));
         }
@@ -72,8 +69,8 @@ impl EngineLock {
                 self.wait(engine, &request, wait).await?
             }
         };
-        let hold = Arc::new(EngineHold::new(grant, engine, request.name));
-        *self.current.lock() = Arc::downgrade(&hold);
+        let hold = Held::begin(grant, engine, request.name);
+        *self.current.lock() = Arc::downgrade(hold.held());
         Ok(Some(hold))
     }
 
@@ -95,25 +92,29 @@ impl EngineLock {
     }
 
     /// One more reader, where readers have the lock and it is young.
-    fn join(&self, share: Share) -> Option<Arc<EngineHold>> {
+    fn join(&self, share: Share) -> Option<EngineHold> {
         let current = (share == Share::Read).then(|| self.mine()).flatten()?;
-        (current.since.after(YOUNG) > Moment::now()).then_some(current)
+        if current.since().after(YOUNG) > Moment::now() { current.share() } else { None }
     }
 
     /// Once more for a thread that has it. A lock that is lost is not had.
-    pub(crate) fn again(&self) -> Option<Arc<EngineHold>> {
-        self.mine()
+    pub(crate) fn again(&self) -> Option<EngineHold> {
+        self.mine()?.share()
+    }
+
+    /// Once more what this process has, lost or not.
+    pub(crate) fn hold(&self) -> Option<EngineHold> {
+        self.current()?.share()
     }
 
     /// What this process has, if it has not lost it.
-    fn mine(&self) -> Option<Arc<EngineHold>> {
-        let current = self.current.lock().upgrade()?;
-        (current.engine.is_mine() && !current.lease().is_lost()).then_some(current)
+    fn mine(&self) -> Option<Arc<Held>> {
+        self.current().filter(|held| !held.is_lost())
     }
 
     /// What this process has, lost or not.
-    pub(crate) fn hold(&self) -> Option<Arc<EngineHold>> {
-        self.current.lock().upgrade().filter(|hold| hold.engine.is_mine())
+    fn current(&self) -> Option<Arc<Held>> {
+        self.current.lock().upgrade().filter(|held| held.is_had())
     }
 
     /// Whether this process holds it.
@@ -123,7 +124,7 @@ impl EngineLock {
 
     /// Whether this process has lost it, and somebody here does not know that yet.
     pub(crate) fn is_lost(&self) -> bool {
-        self.hold().is_some_and(|hold| hold.lease().is_lost())
+        self.current().is_some_and(|held| held.is_lost())
     }
 
     /// Those who held it when somebody here began to wait.
@@ -134,71 +135,5 @@ impl EngineLock {
     /// Whoever refers to it from now on gets an error.
     pub(crate) fn destroyed(&self) {
         self.destroyed.store(true, Relaxed);
-    }
-}
-
-/// A grant, on behalf of those in this process who share it.
-pub(crate) struct EngineHold {
-    grant: ManuallyDrop<Arc<Grant>>,
-    engine: Arc<Engine>,
-    name: Arc<str>,
-    since: Moment,
-    /// Tells the log of a loss, as long as the lock is held.
-    _told: Option<OnLoss>,
-}
-
-impl EngineHold {
-    fn new(grant: Grant, engine: &Arc<Engine>, name: Arc<str>) -> Self {
-        let (location, lost) = (engine.location().to_owned(), Arc::clone(&name));
-        let told = trace::IS_TOLD.then(|| {
-            let tell = Box::new(move |why| trace::lost(&lost, &location, why));
-            grant.lease().while_held(tell)
-        });
-        Self {
-            grant: ManuallyDrop::new(Arc::new(grant)),
-            engine: Arc::clone(engine),
-            name,
-            since: Moment::now(),
-            _told: told,
-        }
-    }
-
-    pub(crate) fn grant(&self) -> &Arc<Grant> {
-        &self.grant
-    }
-
-    pub(crate) fn engine(&self) -> &Arc<Engine> {
-        &self.engine
-    }
-
-    pub(crate) fn lease(&self) -> &Arc<Lease> {
-        self.grant.lease()
-    }
-
-    /// Lets go of one share of it; the last one asks the engine for that. Dropped, it goes on.
-    pub(crate) fn release(self: Arc<Self>, caller: Caller) -> Answer<()> {
-        let before = self.lease().loss();
-        match Arc::into_inner(self) {
-            Some(last) if last.engine.is_mine() => {
-                last.engine.backend().release(Arc::clone(&last.grant), caller)
-            }
-            _ => Box::pin(std::future::ready(before.map_or(Ok(()), |loss| Err(Failure::Lost(loss))))),
-        }
-    }
-
-    /// The same in the background. Who wants the lock again in this process comes after that.
-    pub(crate) fn release_later(self: Arc<Self>) {
-        let (engine, name) = (Arc::clone(&self.engine), Arc::clone(&self.name));
-        engine.leave(&name, self.release(Caller::Task));
-    }
-}
-
-impl Drop for EngineHold {
-    fn drop(&mut self) {
-        // In a forked child it is its parent's.
-        if self.engine.is_mine() {
-            // SAFETY: it is dropped once, here, and not used after.
-            unsafe { ManuallyDrop::drop(&mut self.grant) };
-        }
     }
 }

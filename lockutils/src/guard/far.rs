@@ -15,7 +15,7 @@ use crate::trace;
 
 /// The distributed half of a guard.
 pub(crate) struct Far {
-    hold: Arc<EngineHold>,
+    hold: EngineHold,
     /// Taken by a task: to drop it must not block the thread.
     in_task: bool,
     /// Whom to tell when it is lost, as long as the guard lives.
@@ -26,7 +26,7 @@ pub(crate) struct Far {
 const THREAD: Caller = Caller::Thread { until: None };
 
 impl Far {
-    pub(crate) fn new(hold: Arc<EngineHold>, in_task: bool) -> Self {
+    pub(crate) fn new(hold: EngineHold, in_task: bool) -> Self {
         Self { hold, in_task, told: Mutex::default() }
     }
 

@@ -107,7 +107,7 @@ impl Lock {
         engine: &Arc<Engine>,
         caller: Caller,
         waits: bool,
-    ) -> Result<Option<Arc<EngineHold>>, Failure> {
+    ) -> Result<Option<EngineHold>, Failure> {
         let lock = way.cell.engine_or_new();
         if self.reads_already(way.cell)
             && let Some(hold) = lock.again()
@@ -131,7 +131,7 @@ impl Lock {
 
     fn reached(
         &self,
-        asked: Result<Result<Option<Arc<EngineHold>>, Failure>, Ended>,
+        asked: Result<Result<Option<EngineHold>, Failure>, Ended>,
         way: &Way<'_>,
         engine: &Engine,
     ) -> Result<Reached, Error> {

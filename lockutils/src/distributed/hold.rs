@@ -1,0 +1,130 @@
+//! A grant, and those in this process who have it.
+
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{AcqRel, Acquire},
+};
+
+use super::{Answer, Caller, Engine, Failure, Grant, Lease, Moment, OnLoss};
+use crate::trace;
+
+/// A grant that this process has, and how many share it.
+///
+/// Invariant: `sharers` falls to 0 once and stays there. Until then nobody has asked the engine to let go of the grant; whoever
+/// takes the last share away does. Who has a reference and no share only looks: that holds nothing up.
+pub(super) struct Held {
+    grant: ManuallyDrop<Arc<Grant>>,
+    engine: Arc<Engine>,
+    name: Arc<str>,
+    since: Moment,
+    sharers: AtomicUsize,
+    /// Tells the log of a loss, as long as the lock is held.
+    _told: Option<OnLoss>,
+}
+
+impl Held {
+    /// One has been granted, and the caller has it alone.
+    pub(super) fn begin(grant: Grant, engine: &Arc<Engine>, name: Arc<str>) -> EngineHold {
+        let (location, lost) = (engine.location().to_owned(), Arc::clone(&name));
+        let told = trace::IS_TOLD.then(|| {
+            let tell = Box::new(move |why| trace::lost(&lost, &location, why));
+            grant.lease().while_held(tell)
+        });
+        let held = Self {
+            grant: ManuallyDrop::new(Arc::new(grant)),
+            engine: Arc::clone(engine),
+            name,
+            since: Moment::now(),
+            sharers: AtomicUsize::new(1),
+            _told: told,
+        };
+        EngineHold { held: Arc::new(held), is_over: false }
+    }
+
+    /// One more who has it, if somebody has.
+    pub(super) fn share(self: &Arc<Self>) -> Option<EngineHold> {
+        let more = |sharers: usize| (sharers > 0).then_some(sharers + 1);
+        self.sharers.fetch_update(AcqRel, Acquire, more).ok()?;
+        Some(EngineHold { held: Arc::clone(self), is_over: false })
+    }
+
+    /// Whether somebody in this process has it. In a forked child it is the parent's.
+    pub(super) fn is_had(&self) -> bool {
+        self.engine.is_mine() && self.sharers.load(Acquire) > 0
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.grant.lease().is_lost()
+    }
+
+    pub(super) fn since(&self) -> Moment {
+        self.since
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // In a forked child it is its parent's.
+        if self.engine.is_mine() {
+            // SAFETY: it is dropped once, here, and not used after.
+            unsafe { ManuallyDrop::drop(&mut self.grant) };
+        }
+    }
+}
+
+/// One share of a grant: all of it for a writer and for the holder of a permit. Dropped, it is let go in the background.
+pub(crate) struct EngineHold {
+    held: Arc<Held>,
+    /// The share was taken away.
+    is_over: bool,
+}
+
+impl EngineHold {
+    /// What is to be found, as long as somebody has it.
+    pub(super) fn held(&self) -> &Arc<Held> {
+        &self.held
+    }
+
+    pub(crate) fn grant(&self) -> &Arc<Grant> {
+        &self.held.grant
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.held.engine
+    }
+
+    pub(crate) fn lease(&self) -> &Arc<Lease> {
+        self.grant().lease()
+    }
+
+    /// Lets go of the share; with the last one, the engine is asked to let the lock go. Dropped, that goes on.
+    pub(crate) fn release(mut self, caller: Caller) -> Answer<()> {
+        let before = self.lease().loss();
+        self.end(caller).unwrap_or_else(|| {
+            Box::pin(std::future::ready(before.map_or(Ok(()), |loss| Err(Failure::Lost(loss)))))
+        })
+    }
+
+    /// The same in the background. Who wants the lock again in this process comes after that.
+    pub(crate) fn release_later(self) {
+        drop(self);
+    }
+
+    /// Takes the share away, and says what the engine answers if it was the last one.
+    fn end(&mut self, caller: Caller) -> Option<Answer<()>> {
+        let was_over = std::mem::replace(&mut self.is_over, true);
+        let is_last = !was_over && self.held.sharers.fetch_sub(1, AcqRel) == 1;
+        let is_asked = is_last && self.engine().is_mine();
+        is_asked.then(|| self.engine().backend().release(Arc::clone(self.grant()), caller))
+    }
+}
+
+impl Drop for EngineHold {
+    fn drop(&mut self) {
+        if let Some(answer) = self.end(Caller::Task) {
+            self.held.engine.leave(&self.held.name, answer);
+        }
+    }
+}
