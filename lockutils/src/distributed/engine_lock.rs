@@ -16,14 +16,17 @@ use crate::internal::RawLock;
 
 /// What an engine has of one identity, on behalf of this process.
 ///
-/// Whoever comes here already has the lock in this process. Readers share one grant: the first asks for it and the last lets it
-/// go. They join each other's only as long as it is [young](YOUNG), so that a writer elsewhere has its turn: those who come
-/// later ask anew, and queue behind it. Each permit is a grant of its own.
+/// Whoever comes here already has the lock in this process, so of the grants of one identity, these live here at once:
+///
+/// - Of a writer, one.
+/// - Of readers, several. Each is shared: the first asks for it and the last lets it go. They join one only as long as it is
+///   [young](YOUNG), so that a writer elsewhere has its turn: those who come later ask anew, and queue behind it. But a
+///   thread that reads already has what is there, of whatever age: the writer waits for it.
+/// - Of permits, one for each holder.
 pub(crate) struct EngineLock {
     /// Readers ask one after the other, so that the next one finds what the first one got.
     turnstile: RawLock,
-    /// What was granted last, as long as somebody has it.
-    current: Mutex<Weak<Held>>,
+    holds: Mutex<Holds>,
     /// Those who were in the way when somebody here began to wait.
     seen: Mutex<Vec<Contender>>,
     destroyed: AtomicBool,
@@ -36,7 +39,7 @@ impl EngineLock {
     pub(crate) fn new() -> Self {
         Self {
             turnstile: RawLock::new(None),
-            current: Mutex::default(),
+            holds: Mutex::default(),
             seen: Mutex::default(),
             destroyed: AtomicBool::new(false),
         }
@@ -70,7 +73,7 @@ impl EngineLock {
             }
         };
         let hold = Held::begin(grant, engine, request.name);
-        *self.current.lock() = Arc::downgrade(hold.held());
+        self.holds.lock().add(hold.held());
         Ok(Some(hold))
     }
 
@@ -93,38 +96,46 @@ impl EngineLock {
 
     /// One more reader, where readers have the lock and it is young.
     fn join(&self, share: Share) -> Option<EngineHold> {
-        let current = (share == Share::Read).then(|| self.mine()).flatten()?;
-        if current.since().after(YOUNG) > Moment::now() { current.share() } else { None }
+        if share != Share::Read {
+            return None;
+        }
+        let is_young = |held: &&Arc<Held>| held.since().after(YOUNG) > Moment::now();
+        self.mine().iter().filter(is_young).find_map(Held::share)
     }
 
     /// Once more for a thread that has it. A lock that is lost is not had.
     pub(crate) fn again(&self) -> Option<EngineHold> {
-        self.mine()?.share()
+        self.mine().iter().find_map(Held::share)
     }
 
     /// Once more what this process has, lost or not.
     pub(crate) fn hold(&self) -> Option<EngineHold> {
-        self.current()?.share()
+        self.had().iter().find_map(Held::share)
     }
 
-    /// What this process has, if it has not lost it.
-    fn mine(&self) -> Option<Arc<Held>> {
-        self.current().filter(|held| !held.is_lost())
+    /// What this process has and has not lost, the newest first.
+    fn mine(&self) -> Vec<Arc<Held>> {
+        let mut had = self.had();
+        had.retain(|held| !held.is_lost());
+        had
     }
 
-    /// What this process has, lost or not.
-    fn current(&self) -> Option<Arc<Held>> {
-        self.current.lock().upgrade().filter(|held| held.is_had())
+    /// What this process has, lost or not, the newest first.
+    fn had(&self) -> Vec<Arc<Held>> {
+        let all: Vec<_> = self.holds.lock().0.iter().rev().filter_map(Weak::upgrade).collect();
+        // What is gone meanwhile is not dropped under the lock.
+        all.into_iter().filter(|held| held.is_had()).collect()
     }
 
     /// Whether this process holds it.
     pub(crate) fn is_held(&self) -> bool {
-        self.mine().is_some()
+        !self.mine().is_empty()
     }
 
-    /// Whether this process has lost it, and somebody here does not know that yet.
+    /// Whether this process has lost all that it has of it, and somebody here does not know that yet.
     pub(crate) fn is_lost(&self) -> bool {
-        self.current().is_some_and(|held| held.is_lost())
+        let had = self.had();
+        !had.is_empty() && had.iter().all(|held| held.is_lost())
     }
 
     /// Those who held it when somebody here began to wait.
@@ -135,5 +146,20 @@ impl EngineLock {
     /// Whoever refers to it from now on gets an error.
     pub(crate) fn destroyed(&self) {
         self.destroyed.store(true, Relaxed);
+    }
+}
+
+/// The grants that this process has, the oldest first, and some that it had.
+#[derive(Default)]
+struct Holds(Vec<Weak<Held>>);
+
+impl Holds {
+    fn add(&mut self, held: &Arc<Held>) {
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|held| held.strong_count() > 0);
+            // So that those that are left are not counted again each time.
+            self.0.reserve(self.0.len() + 1);
+        }
+        self.0.push(Arc::downgrade(held));
     }
 }

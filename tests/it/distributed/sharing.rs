@@ -2,8 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 use super::backends::Watched;
+use super::registry;
+use crate::conformance::support::{Worker, elsewhere, wait_until};
+
+/// Longer than anything takes that is not stuck.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a lock is taken while others look.
 const ROUNDS: usize = 20_000;
@@ -36,4 +42,23 @@ fn a_look_holds_nothing_up() {
         ROUNDS,
         "the engine was asked each time, before `release` came back"
     );
+}
+
+/// A writer elsewhere waits for the first read, and so the second one must not wait for the writer: also when another grant has
+/// come and gone in this process meanwhile.
+#[test]
+fn a_thread_that_reads_may_read_again_whoever_has_read_meanwhile() {
+    let engine = Watched::new("again");
+    let (here, there) = (engine.locks(), registry("memory:again"));
+    let lock = here.lock("x").distributed().read().timeout(PATIENCE);
+    let waiter = lock.run(|| {
+        wait_until("the first grant is too old to be joined", || {
+            elsewhere(|| drop(lock.acquire().expect("shared")));
+            engine.enters.load(SeqCst) == 2
+        });
+        let waiter = Worker::waiting(move || there.lock("x").distributed().acquire().map(drop));
+        lock.run(|| ()).expect("it would wait for itself");
+        waiter
+    });
+    waiter.expect("free").join().expect("its turn");
 }
