@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::hold::Held;
-use super::{Answer, Caller, Contender, Engine, EngineHold, Entered, Failure, Grant, Moment, Request, Share};
+use super::hold::{Held, Terms};
+use super::{Answer, Caller, Contender, Engine, EngineHold, Entered, Failure, Grant, Moment, Request};
 use crate::external::Turn;
 use crate::internal::RawLock;
 
@@ -19,9 +19,10 @@ use crate::internal::RawLock;
 /// Whoever comes here already has the lock in this process, so of the grants of one identity, these live here at once:
 ///
 /// - Of a writer, one.
-/// - Of readers, several. Each is shared: the first asks for it and the last lets it go. They join one only as long as it is
-///   [young](YOUNG), so that a writer elsewhere has its turn: those who come later ask anew, and queue behind it. But a
-///   thread that reads already has what is there, of whatever age: the writer waits for it.
+/// - Of readers, several. Those who ask for the same [terms](Terms), if they [can](Terms::are_for_many), share one: the first
+///   asks for it and the last lets it go. They join one only as long as it is [young](YOUNG), so that a writer elsewhere has
+///   its turn: those who come later ask anew, and queue behind it. But a thread that reads already has what is there, of
+///   whatever age and terms: the writer waits for it.
 /// - Of permits, one for each holder.
 pub(crate) struct EngineLock {
     /// Readers ask one after the other, so that the next one finds what the first one got.
@@ -57,11 +58,10 @@ impl EngineLock {
             return Err(Failure::Lost(super::Loss::Destroyed));
         }
         engine.left(&request.name).await;
-        let _turn = match request.share {
-            Share::Read if request.waits => Some(Turn::take_async(&self.turnstile).await),
-            _ => None,
-        };
-        if let Some(joined) = self.join(request.share) {
+        let terms = Terms::of(&request);
+        let asks_in_turn = request.waits && terms.are_for_many();
+        let _turn = if asks_in_turn { Some(Turn::take_async(&self.turnstile).await) } else { None };
+        if let Some(joined) = self.join(&terms) {
             return Ok(Some(joined));
         }
         let grant = match engine.backend().enter(request.clone()).await? {
@@ -72,7 +72,7 @@ impl EngineLock {
                 self.wait(engine, &request, wait).await?
             }
         };
-        let hold = Held::begin(grant, engine, request.name);
+        let hold = Held::begin(grant, engine, request);
         self.holds.lock().add(hold.held());
         Ok(Some(hold))
     }
@@ -94,18 +94,21 @@ impl EngineLock {
         .await
     }
 
-    /// One more reader, where readers have the lock and it is young.
-    fn join(&self, share: Share) -> Option<EngineHold> {
-        if share != Share::Read {
+    /// One more reader, where readers have the lock as this one wants it and it is young.
+    fn join(&self, terms: &Terms) -> Option<EngineHold> {
+        if !terms.are_for_many() {
             return None;
         }
-        let is_young = |held: &&Arc<Held>| held.since().after(YOUNG) > Moment::now();
-        self.mine().iter().filter(is_young).find_map(Held::share)
+        let is_young = |held: &Held| held.since().after(YOUNG) > Moment::now();
+        self.mine().iter().filter(|held| held.terms() == terms && is_young(held)).find_map(Held::share)
     }
 
-    /// Once more for a thread that has it. A lock that is lost is not had.
-    pub(crate) fn again(&self) -> Option<EngineHold> {
-        self.mine().iter().find_map(Held::share)
+    /// Once more for a thread that has it: as it wants it, if there is one, and otherwise as it is there. A lock that is lost is
+    /// not had.
+    pub(crate) fn again(&self, request: &Request) -> Option<EngineHold> {
+        let (mine, terms) = (self.mine(), Terms::of(request));
+        let same = mine.iter().filter(|held| *held.terms() == terms);
+        same.chain(&mine).find_map(Held::share)
     }
 
     /// Once more what this process has, lost or not.

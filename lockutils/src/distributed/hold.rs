@@ -6,8 +6,9 @@ use std::sync::atomic::{
     AtomicUsize,
     Ordering::{AcqRel, Acquire},
 };
+use std::time::Duration;
 
-use super::{Answer, Caller, Engine, Failure, Grant, Lease, Moment, OnLoss};
+use super::{Answer, Caller, Engine, Failure, Grant, Lease, Moment, OnLoss, Request, Share};
 use crate::trace;
 
 /// A grant that this process has, and how many share it.
@@ -18,6 +19,7 @@ pub(super) struct Held {
     grant: ManuallyDrop<Arc<Grant>>,
     engine: Arc<Engine>,
     name: Arc<str>,
+    terms: Terms,
     since: Moment,
     sharers: AtomicUsize,
     /// Tells the log of a loss, as long as the lock is held.
@@ -26,7 +28,8 @@ pub(super) struct Held {
 
 impl Held {
     /// One has been granted, and the caller has it alone.
-    pub(super) fn begin(grant: Grant, engine: &Arc<Engine>, name: Arc<str>) -> EngineHold {
+    pub(super) fn begin(grant: Grant, engine: &Arc<Engine>, request: Request) -> EngineHold {
+        let (terms, name) = (Terms::of(&request), request.name);
         let (location, lost) = (engine.location().to_owned(), Arc::clone(&name));
         let told = trace::IS_TOLD.then(|| {
             let tell = Box::new(move |why| trace::lost(&lost, &location, why));
@@ -36,6 +39,7 @@ impl Held {
             grant: ManuallyDrop::new(Arc::new(grant)),
             engine: Arc::clone(engine),
             name,
+            terms,
             since: Moment::now(),
             sharers: AtomicUsize::new(1),
             _told: told,
@@ -59,6 +63,10 @@ impl Held {
         self.grant.lease().is_lost()
     }
 
+    pub(super) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     pub(super) fn since(&self) -> Moment {
         self.since
     }
@@ -71,6 +79,34 @@ impl Drop for Held {
             // SAFETY: it is dropped once, here, and not used after.
             unsafe { ManuallyDrop::drop(&mut self.grant) };
         }
+    }
+}
+
+/// How a lock was asked for, as far as nobody may be given one that was asked for otherwise.
+#[derive(PartialEq, Eq)]
+pub(super) struct Terms {
+    share: Share,
+    identifier: Arc<str>,
+    expires: Option<Duration>,
+    ephemeral: bool,
+    patterns: Arc<[Box<str>]>,
+}
+
+impl Terms {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            share: request.share,
+            identifier: Arc::clone(&request.identifier),
+            expires: request.expires,
+            ephemeral: request.ephemeral,
+            patterns: Arc::clone(&request.patterns),
+        }
+    }
+
+    /// Whether several may have one grant. A lock that expires does so for each of its readers at a time of its own, and each
+    /// may move his. And who waits for contenders of other programs must not keep those waiting who do not.
+    pub(super) fn are_for_many(&self) -> bool {
+        self.share == Share::Read && self.expires.is_none() && self.patterns.is_empty()
     }
 }
 

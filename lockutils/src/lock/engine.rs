@@ -109,12 +109,12 @@ impl Lock {
         waits: bool,
     ) -> Result<Option<EngineHold>, Failure> {
         let lock = way.cell.engine_or_new();
+        let request = Request { waits, ..self.request(way.cell.name(), engine, caller) };
         if self.reads_already(way.cell)
-            && let Some(hold) = lock.again()
+            && let Some(hold) = lock.again(&request)
         {
             return Ok(Some(hold));
         }
-        let request = Request { waits, ..self.request(way.cell.name(), engine, caller) };
         let (cell, place, has_waited) = (way.cell, way.place, &mut way.has_waited);
         let waiting = || {
             trace::waiting_for_engine(cell.name(), place, engine.location());

@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
+use lockutils::Lock;
+use lockutils::distributed::Loss;
+
 use super::backends::Watched;
-use super::registry;
-use crate::conformance::support::{Worker, elsewhere, wait_until};
+use super::{alone, registry};
+use crate::conformance::support::{LONG, Worker, block_on, elsewhere, wait_until};
 
 /// Longer than anything takes that is not stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,4 +64,44 @@ fn a_thread_that_reads_may_read_again_whoever_has_read_meanwhile() {
         waiter
     });
     waiter.expect("free").join().expect("its turn");
+}
+
+/// Each reader gets what it has asked for, also where others of its process read already.
+#[test]
+fn readers_share_only_what_they_ask_for_alike() {
+    let engine = Watched::new("alike");
+    let locks = engine.locks();
+    let read = || locks.lock("x").distributed().read();
+    let asked = |lock: &Lock| {
+        let before = engine.enters.load(SeqCst);
+        let guard = lock.acquire().expect("shared");
+        (guard, engine.enters.load(SeqCst) > before)
+    };
+    let (plain, named, stays) = (read(), read().identifier("node-7"), read().ephemeral(false));
+    let kept: Vec<_> = [&plain, &named, &stays].map(asked).into();
+    assert!(kept.iter().all(|(_, asked)| *asked), "each is a grant of its own");
+    for lock in [&plain, &named, &stays] {
+        assert!(!asked(lock).1, "who asks for the same shares it");
+        assert!(lock.try_acquire().expect("reachable").is_some());
+        assert!(block_on(lock.try_acquire_async()).expect("reachable").is_some());
+    }
+    assert_eq!(engine.enters.load(SeqCst), 3);
+    let seen = plain.contenders().expect("reachable");
+    assert_eq!(seen.iter().filter(|one| one.identifier == "node-7").count(), 1);
+    assert!(read().contender_pattern("-lock-").try_acquire().expect_err("no nodes").is_unsupported());
+}
+
+/// Of those that expire, each does at its own time.
+#[test]
+fn readers_that_expire_have_a_time_of_their_own() {
+    let locks = alone("own-time");
+    let lock = locks.lock("x").distributed().read();
+    let plain = lock.acquire().expect("free");
+    let (one, other) = (lock.clone().expires(LONG), lock.clone().expires(LONG));
+    let (one, other) = (one.acquire().expect("shared"), other.acquire().expect("shared"));
+    assert_eq!((plain.remaining(), one.remaining().is_some()), (None, true));
+    one.extend(Duration::from_millis(1)).expect("it expires");
+    assert_eq!(block_on(one.lost()), Loss::Expired);
+    other.check().expect("its time is its own");
+    plain.check().expect("it has no time");
 }
