@@ -32,6 +32,7 @@ mod failure;
 mod grant;
 mod hold;
 mod lease;
+mod leaving;
 mod memory;
 mod moment;
 mod open;

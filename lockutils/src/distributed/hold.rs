@@ -8,7 +8,8 @@ use std::sync::atomic::{
 };
 use std::time::Duration;
 
-use super::{Answer, Caller, Engine, Failure, Grant, Lease, Moment, OnLoss, Request, Share};
+use super::leaving::Departure;
+use super::{Answer, Caller, Engine, Failure, Grant, Lease, Loss, Moment, OnLoss, Request, Share};
 use crate::trace;
 
 /// A grant that this process has, and how many share it.
@@ -135,17 +136,29 @@ impl EngineHold {
         self.grant().lease()
     }
 
-    /// Lets go of the share; with the last one, the engine is asked to let the lock go. Dropped, that goes on.
+    /// Lets go of the share; with the last one, the engine is asked to let the lock go.
     pub(crate) fn release(mut self, caller: Caller) -> Answer<()> {
         let before = self.lease().loss();
-        self.end(caller).unwrap_or_else(|| {
-            Box::pin(std::future::ready(before.map_or(Ok(()), |loss| Err(Failure::Lost(loss)))))
-        })
+        self.end(caller).unwrap_or_else(|| known(before))
     }
 
-    /// The same in the background. Who wants the lock again in this process comes after that.
+    /// The same in a task. Dropped, it goes on, and who wants the lock again in this process comes after that.
+    pub(crate) fn release_in_task(mut self) -> Answer<()> {
+        let before = self.lease().loss();
+        match self.leave() {
+            Some(departure) => Box::pin(async move { departure.outcome().await }),
+            None => known(before),
+        }
+    }
+
+    /// The same, and nobody wants to know what comes of it.
     pub(crate) fn release_later(self) {
         drop(self);
+    }
+
+    fn leave(&mut self) -> Option<Arc<Departure>> {
+        let answer = self.end(Caller::Task)?;
+        Some(self.engine().leave(&self.held.name, answer))
     }
 
     /// Takes the share away, and says what the engine answers if it was the last one.
@@ -159,8 +172,11 @@ impl EngineHold {
 
 impl Drop for EngineHold {
     fn drop(&mut self) {
-        if let Some(answer) = self.end(Caller::Task) {
-            self.held.engine.leave(&self.held.name, answer);
-        }
+        self.leave();
     }
+}
+
+/// What is said to one who is not the last.
+fn known(loss: Option<Loss>) -> Answer<()> {
+    Box::pin(std::future::ready(loss.map_or(Ok(()), |loss| Err(Failure::Lost(loss)))))
 }

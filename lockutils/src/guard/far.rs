@@ -71,7 +71,7 @@ impl Far {
 
     fn release_async(self, name: String) -> impl Future<Output = Result<(), Error>> + Send {
         let location = self.hold.engine().location().to_owned();
-        let released = self.hold.release(Caller::Task);
+        let released = self.hold.release_in_task();
         async move { released.await.map_err(|failure| Error::of_engine(&name, &location, "let go of", failure)) }
     }
 
