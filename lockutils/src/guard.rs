@@ -268,7 +268,8 @@ impl LockGuard {
     }
 
     /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock
-    /// and a permit stay what they are. A distributed lock is shared with other readers of this process only.
+    /// and a permit stay what they are. A distributed lock is shared with other readers of this process only, and with all of them:
+    /// what they have is this lock, whatever their own options say, until the last of them lets go.
     ///
     /// # Errors
     ///

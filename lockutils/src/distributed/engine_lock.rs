@@ -18,7 +18,8 @@ use crate::internal::RawLock;
 ///
 /// Whoever comes here already has the lock in this process, so of the grants of one identity, these live here at once:
 ///
-/// - Of a writer, one.
+/// - Of a writer, one. When it has become a reader, all readers that come have a share of it, of whatever age and terms:
+///   the engine would give them no other one before the last of them has let go.
 /// - Of readers, several. Those who ask for the same [terms](Terms), if they [can](Terms::are_for_many), share one: the first
 ///   asks for it and the last lets it go. They join one only as long as it is [young](YOUNG), so that a writer elsewhere has
 ///   its turn: those who come later ask anew, and queue behind it. But a thread that reads already has what is there, of
@@ -94,13 +95,15 @@ impl EngineLock {
         .await
     }
 
-    /// One more reader, where readers have the lock as this one wants it and it is young.
+    /// One more reader, where this process has the lock in a way that this one may share.
     fn join(&self, terms: &Terms) -> Option<EngineHold> {
-        if !terms.are_for_many() {
+        if !terms.are_to_read() {
             return None;
         }
         let is_young = |held: &Held| held.since().after(YOUNG) > Moment::now();
-        self.mine().iter().filter(|held| held.terms() == terms && is_young(held)).find_map(Held::share)
+        let alike = |held: &Held| terms.are_for_many() && held.terms() == terms && is_young(held);
+        let may_join = |held: &&Arc<Held>| !held.terms().are_to_read() || alike(held);
+        self.mine().iter().filter(may_join).find_map(Held::share)
     }
 
     /// Once more for a thread that has it: as it wants it, if there is one, and otherwise as it is there. A lock that is lost is

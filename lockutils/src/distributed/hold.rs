@@ -104,10 +104,14 @@ impl Terms {
         }
     }
 
+    pub(super) fn are_to_read(&self) -> bool {
+        self.share == Share::Read
+    }
+
     /// Whether several may have one grant. A lock that expires does so for each of its readers at a time of its own, and each
     /// may move his. And who waits for contenders of other programs must not keep those waiting who do not.
     pub(super) fn are_for_many(&self) -> bool {
-        self.share == Share::Read && self.expires.is_none() && self.patterns.is_empty()
+        self.are_to_read() && self.expires.is_none() && self.patterns.is_empty()
     }
 }
 

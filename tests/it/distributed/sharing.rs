@@ -8,7 +8,7 @@ use lockutils::Lock;
 use lockutils::distributed::Loss;
 
 use super::backends::Watched;
-use super::{alone, registry};
+use super::{alone, pair, registry};
 use crate::conformance::support::{LONG, Worker, block_on, elsewhere, wait_until};
 
 /// Longer than anything takes that is not stuck.
@@ -104,4 +104,29 @@ fn readers_that_expire_have_a_time_of_their_own() {
     assert_eq!(block_on(one.lost()), Loss::Expired);
     other.check().expect("its time is its own");
     plain.check().expect("it has no time");
+}
+
+/// The engine gives readers no other one as long as it has a writer, so there is no time after which they ask for it.
+#[test]
+fn a_downgraded_lock_is_shared_here_for_as_long_as_it_lasts() {
+    let (here, there) = pair("downgraded");
+    let guard = here.lock("x").distributed().acquire().expect("free").downgrade().expect("no file");
+    // Until one that was taken together with it is too old to be joined.
+    let engine = Watched::new("downgraded-age");
+    let clock = engine.locks().lock("x").distributed().read();
+    let _first = clock.acquire().expect("free");
+    wait_until("a second is over", || {
+        drop(clock.acquire().expect("shared"));
+        engine.enters.load(SeqCst) == 2
+    });
+    let read = here.lock("x").distributed().read();
+    let readers = [read.clone(), read.clone().identifier("node-7"), read.clone().expires(LONG)];
+    let joined: Vec<_> = readers.map(|read| read.try_acquire().expect("reachable").expect("shared")).into();
+    assert!(joined.iter().all(|reader| reader.fencing_token() == guard.fencing_token()));
+    assert!(read.timeout(PATIENCE).acquire().is_ok(), "it has not to wait for itself");
+    drop(guard);
+    let other = there.lock("x").distributed().read();
+    assert!(other.try_acquire().expect("reachable").is_none(), "readers here have it as a writer has");
+    drop(joined);
+    assert!(other.try_acquire().expect("reachable").is_some());
 }
