@@ -140,6 +140,24 @@ impl EngineHold {
         self.grant().lease()
     }
 
+    /// Asks the engine whether it is still held, if it is not known to be lost.
+    pub(crate) fn verify(&self, caller: Caller) -> Answer<()> {
+        match self.lease().loss() {
+            _ if !self.engine().is_mine() => failed(elsewhere()),
+            Some(loss) => failed(Failure::Lost(loss)),
+            None => self.engine().backend().verify(Arc::clone(self.grant()), caller),
+        }
+    }
+
+    /// Lets it last for this long from now on, for all who share it.
+    pub(crate) fn extend(&self, length: Duration, caller: Caller) -> Answer<()> {
+        if self.engine().is_mine() {
+            self.engine().backend().extend(Arc::clone(self.grant()), length, caller)
+        } else {
+            failed(elsewhere())
+        }
+    }
+
     /// Lets go of the share; with the last one, the engine is asked to let the lock go.
     pub(crate) fn release(mut self, caller: Caller) -> Answer<()> {
         let before = self.lease().loss();
@@ -182,5 +200,18 @@ impl Drop for EngineHold {
 
 /// What is said to one who is not the last.
 fn known(loss: Option<Loss>) -> Answer<()> {
-    Box::pin(std::future::ready(loss.map_or(Ok(()), |loss| Err(Failure::Lost(loss)))))
+    loss.map_or_else(|| answer(Ok(())), |loss| failed(Failure::Lost(loss)))
+}
+
+/// What a forked child is told: the connections and the session are its parent's.
+fn elsewhere() -> Failure {
+    Failure::other("it is of another process, which has forked this one")
+}
+
+fn failed(failure: Failure) -> Answer<()> {
+    answer(Err(failure))
+}
+
+fn answer(result: Result<(), Failure>) -> Answer<()> {
+    Box::pin(std::future::ready(result))
 }

@@ -48,10 +48,7 @@ impl Far {
     }
 
     fn verify(&self, caller: Caller) -> Answer<()> {
-        match self.lease().loss() {
-            Some(loss) => Box::pin(std::future::ready(Err(Failure::Lost(loss)))),
-            None => self.hold.engine().backend().verify(Arc::clone(self.hold.grant()), caller),
-        }
+        self.hold.verify(caller)
     }
 
     pub(super) fn check(&self, name: &str) -> Result<(), Error> {
@@ -59,7 +56,7 @@ impl Far {
     }
 
     fn extend(&self, length: Duration, caller: Caller) -> Answer<()> {
-        self.hold.engine().backend().extend(Arc::clone(self.hold.grant()), length, caller)
+        self.hold.extend(length, caller)
     }
 
     /// Lets go, and waits for it on this thread.
