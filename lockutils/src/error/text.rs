@@ -123,7 +123,7 @@ impl Kind {
             ),
             Self::Engine { name, location, doing, failure } => {
                 write!(f, "cannot {doing} distributed lock `{name}` ({location}): {failure}")?;
-                engine_hint(failure).map_or(Ok(()), |hint| write!(f, "; {hint}"))
+                engine_hint(doing, failure).map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
             Self::Unpromised { name, location, promise } => write!(
                 f,
@@ -168,12 +168,20 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
     })
 }
 
-/// What to do about it.
-fn engine_hint(failure: &Failure) -> Option<&'static str> {
+/// What is known of the lock then, and what to do about it.
+fn engine_hint(doing: &str, failure: &Failure) -> Option<&'static str> {
     Some(match failure {
-        Failure::Unreachable(_) => {
-            "nothing is held; check that the engine runs and that `backend_url` leads to it"
-        }
+        Failure::Unreachable(_) => match doing {
+            "take" => "nothing is held; check that the engine runs and that `backend_url` leads to it",
+            "check" | "extend" => {
+                "the lock is held for as long as `remaining` says; check that the engine runs and that `backend_url` leads to it"
+            }
+            "let go of" => {
+                "the lock is free when the engine has heard of it, or when its lease has run out; check that the engine runs and \
+                 that `backend_url` leads to it"
+            }
+            _ => "check that the engine runs and that `backend_url` leads to it",
+        },
         Failure::Denied(_) => {
             "check the user and the password in `backend_url`, and what they are allowed to do"
         }
