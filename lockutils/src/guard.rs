@@ -33,7 +33,8 @@ use crate::trace;
 ///   [distributed](crate::Lock::distributed) lock when its lease has run out.
 /// - A distributed lock can be lost while the guard lives: [`is_lost`](Self::is_lost), [`lost`](Self::lost),
 ///   [`on_lost`](Self::on_lost), [`release`](Self::release).
-/// - A guard that a forked child has inherited lets nothing go there: the lock stays the parent's.
+/// - A guard that a forked child has inherited lets nothing go there: the lock stays the parent's. To [`check`](Self::check) or
+///   [`extend`](Self::extend) one of a distributed lock is an error there.
 ///
 /// Bind it to a name: `let _ = lock.acquire()?` lets go at once.
 ///
@@ -259,7 +260,8 @@ impl LockGuard {
     }
 
     /// Turns a write lock into a read lock, without a moment in which somebody else could write. A read lock
-    /// and a permit stay what they are. A distributed lock is shared with other readers of this process only.
+    /// and a permit stay what they are. A distributed lock is shared with other readers of this process only, and with all of them:
+    /// what they have is this lock, whatever their own options say, until the last of them lets go.
     ///
     /// # Errors
     ///

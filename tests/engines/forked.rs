@@ -6,10 +6,16 @@ use lockutils::{Config, Locks};
 use lockutils_tests::server::{Etcd, Redis, ZooKeeper};
 use lockutils_tests::{Child, helper};
 
-/// A child has its own session: it neither lets its parent's lock go nor ends the session by which that is held.
+/// A child has its own session: it neither speaks on its parent's connections nor lets its lock go nor ends the session by which
+/// that is held.
 #[track_caller]
 fn a_child_leaves_its_parent_the_lock(url: &str, what_it_finds: &str) {
     let mut parent = Child::spawn(Command::new(helper()).args(["fork-engine", url, "forked"]));
+    for doing in ["check", "extend"] {
+        let refused = parent.line();
+        assert!(refused.starts_with(&format!("cannot {doing} distributed lock `forked`")), "{refused}");
+        assert!(refused.ends_with(": it is of another process, which has forked this one"), "{refused}");
+    }
     let found = parent.line();
     assert!(found.starts_with(what_it_finds), "{found}");
     parent.expect("held");

@@ -6,6 +6,7 @@ mod configuration;
 mod failures;
 mod guards;
 mod losses;
+mod sharing;
 mod stand_in;
 
 use lockutils::{Config, Locks};

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
+use super::leaving::{Departure, Leaving};
 use super::{Answer, Backend, BackendUrl, connect};
 use crate::error::Error;
 use crate::process::{Identity, ProcessId};
@@ -18,15 +16,7 @@ pub(crate) struct Engine {
     backend: ManuallyDrop<Arc<dyn Backend>>,
     process: ProcessId,
     identity: Arc<str>,
-    leaving: Mutex<Leaving>,
-}
-
-/// Locks that are being let go in the background, by name. Who takes one of these again waits for that first.
-#[derive(Default)]
-struct Leaving {
-    answers: Vec<(Arc<str>, Answer<()>)>,
-    /// How many there were when those that are done were last taken out.
-    swept: usize,
+    leaving: Leaving,
 }
 
 impl Engine {
@@ -39,7 +29,7 @@ impl Engine {
             backend: ManuallyDrop::new(backend),
             process: ProcessId::current(),
             identity: identity().into(),
-            leaving: Mutex::default(),
+            leaving: Leaving::default(),
         })
     }
 
@@ -62,31 +52,13 @@ impl Engine {
     }
 
     /// A lock is let go in the background.
-    pub(super) fn leave(&self, name: &Arc<str>, answer: Answer<()>) {
-        let mut leaving = self.leaving.lock();
-        leaving.answers.push((Arc::clone(name), answer));
-        if leaving.answers.len() > 2 * leaving.swept + 16 {
-            leaving.sweep();
-        }
+    pub(super) fn leave(&self, name: &Arc<str>, answer: Answer<()>) -> Arc<Departure> {
+        self.leaving.add(name, answer)
     }
 
     /// Is ready when this process has let go of the lock, if it is about to.
     pub(super) async fn left(&self, name: &str) {
-        // Out of the list in one step: those of other names must be found there all the time.
-        let of_it = |entry: &mut (Arc<str>, Answer<()>)| &*entry.0 == name;
-        let gone: Vec<_> = self.leaving.lock().answers.extract_if(.., of_it).collect();
-        for (_, answer) in gone {
-            // What fails ends with its lease.
-            let _ = answer.await;
-        }
-    }
-}
-
-impl Leaving {
-    fn sweep(&mut self) {
-        let mut context = Context::from_waker(Waker::noop());
-        self.answers.retain_mut(|(_, answer)| answer.as_mut().poll(&mut context).is_pending());
-        self.swept = self.answers.len();
+        self.leaving.left(name).await;
     }
 }
 

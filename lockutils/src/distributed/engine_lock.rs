@@ -1,7 +1,6 @@
 //! The distributed half of a lock, in this process.
 
 use std::future::{Future, poll_fn};
-use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -10,23 +9,26 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{
-    Answer, Caller, Contender, Engine, Entered, Failure, Grant, Lease, Moment, OnLoss, Request, Share,
-};
+use super::hold::{Held, Terms};
+use super::{Answer, Caller, Contender, Engine, EngineHold, Entered, Failure, Grant, Moment, Request};
 use crate::external::Turn;
 use crate::internal::RawLock;
-use crate::trace;
 
 /// What an engine has of one identity, on behalf of this process.
 ///
-/// Whoever comes here already has the lock in this process. Readers share one grant: the first asks for it and the last lets it
-/// go. They join each other's only as long as it is [young](YOUNG), so that a writer elsewhere has its turn: those who come
-/// later ask anew, and queue behind it. Each permit is a grant of its own.
+/// Whoever comes here already has the lock in this process, so of the grants of one identity, these live here at once:
+///
+/// - Of a writer, one. When it has become a reader, all readers that come have a share of it, of whatever age and terms:
+///   the engine would give them no other one before the last of them has let go.
+/// - Of readers, several. Those who ask for the same [terms](Terms), if they [can](Terms::are_for_many), share one: the first
+///   asks for it and the last lets it go. They join one only as long as it is [young](YOUNG), so that a writer elsewhere has
+///   its turn: those who come later ask anew, and queue behind it. But a thread that reads already has what is there, of
+///   whatever age and terms: the writer waits for it.
+/// - Of permits, one for each holder.
 pub(crate) struct EngineLock {
     /// Readers ask one after the other, so that the next one finds what the first one got.
     turnstile: RawLock,
-    /// What was granted last, as long as somebody has it.
-    current: Mutex<Weak<EngineHold>>,
+    holds: Mutex<Holds>,
     /// Those who were in the way when somebody here began to wait.
     seen: Mutex<Vec<Contender>>,
     destroyed: AtomicBool,
@@ -39,7 +41,7 @@ impl EngineLock {
     pub(crate) fn new() -> Self {
         Self {
             turnstile: RawLock::new(None),
-            current: Mutex::default(),
+            holds: Mutex::default(),
             seen: Mutex::default(),
             destroyed: AtomicBool::new(false),
         }
@@ -52,16 +54,15 @@ impl EngineLock {
         engine: &Arc<Engine>,
         request: Request,
         waiting: impl FnOnce() -> W,
-    ) -> Result<Option<Arc<EngineHold>>, Failure> {
+    ) -> Result<Option<EngineHold>, Failure> {
         if self.destroyed.load(Relaxed) {
             return Err(Failure::Lost(super::Loss::Destroyed));
         }
         engine.left(&request.name).await;
-        let _turn = match request.share {
-            Share::Read if request.waits => Some(Turn::take_async(&self.turnstile).await),
-            _ => None,
-        };
-        if let Some(joined) = self.join(request.share) {
+        let terms = Terms::of(&request);
+        let asks_in_turn = request.waits && terms.are_for_many();
+        let _turn = if asks_in_turn { Some(Turn::take_async(&self.turnstile).await) } else { None };
+        if let Some(joined) = self.join(&terms) {
             return Ok(Some(joined));
         }
         let grant = match engine.backend().enter(request.clone()).await? {
@@ -72,8 +73,8 @@ impl EngineLock {
                 self.wait(engine, &request, wait).await?
             }
         };
-        let hold = Arc::new(EngineHold::new(grant, engine, request.name));
-        *self.current.lock() = Arc::downgrade(&hold);
+        let hold = Held::begin(grant, engine, request);
+        self.holds.lock().add(hold.held());
         Ok(Some(hold))
     }
 
@@ -94,36 +95,53 @@ impl EngineLock {
         .await
     }
 
-    /// One more reader, where readers have the lock and it is young.
-    fn join(&self, share: Share) -> Option<Arc<EngineHold>> {
-        let current = (share == Share::Read).then(|| self.mine()).flatten()?;
-        (current.since.after(YOUNG) > Moment::now()).then_some(current)
+    /// One more reader, where this process has the lock in a way that this one may share.
+    fn join(&self, terms: &Terms) -> Option<EngineHold> {
+        if !terms.are_to_read() {
+            return None;
+        }
+        let is_young = |held: &Held| held.since().after(YOUNG) > Moment::now();
+        let alike = |held: &Held| terms.are_for_many() && held.terms() == terms && is_young(held);
+        let may_join = |held: &&Arc<Held>| !held.terms().are_to_read() || alike(held);
+        self.mine().iter().filter(may_join).find_map(Held::share)
     }
 
-    /// Once more for a thread that has it. A lock that is lost is not had.
-    pub(crate) fn again(&self) -> Option<Arc<EngineHold>> {
-        self.mine()
+    /// Once more for a thread that has it: as it wants it, if there is one, and otherwise as it is there. A lock that is lost is
+    /// not had.
+    pub(crate) fn again(&self, request: &Request) -> Option<EngineHold> {
+        let (mine, terms) = (self.mine(), Terms::of(request));
+        let same = mine.iter().filter(|held| *held.terms() == terms);
+        same.chain(&mine).find_map(Held::share)
     }
 
-    /// What this process has, if it has not lost it.
-    fn mine(&self) -> Option<Arc<EngineHold>> {
-        let current = self.current.lock().upgrade()?;
-        (current.engine.is_mine() && !current.lease().is_lost()).then_some(current)
+    /// Once more what this process has, lost or not.
+    pub(crate) fn hold(&self) -> Option<EngineHold> {
+        self.had().iter().find_map(Held::share)
     }
 
-    /// What this process has, lost or not.
-    pub(crate) fn hold(&self) -> Option<Arc<EngineHold>> {
-        self.current.lock().upgrade().filter(|hold| hold.engine.is_mine())
+    /// What this process has and has not lost, the newest first.
+    fn mine(&self) -> Vec<Arc<Held>> {
+        let mut had = self.had();
+        had.retain(|held| !held.is_lost());
+        had
+    }
+
+    /// What this process has, lost or not, the newest first.
+    fn had(&self) -> Vec<Arc<Held>> {
+        let all: Vec<_> = self.holds.lock().0.iter().rev().filter_map(Weak::upgrade).collect();
+        // What is gone meanwhile is not dropped under the lock.
+        all.into_iter().filter(|held| held.is_had()).collect()
     }
 
     /// Whether this process holds it.
     pub(crate) fn is_held(&self) -> bool {
-        self.mine().is_some()
+        !self.mine().is_empty()
     }
 
-    /// Whether this process has lost it, and somebody here does not know that yet.
+    /// Whether this process has lost all that it has of it, and somebody here does not know that yet.
     pub(crate) fn is_lost(&self) -> bool {
-        self.hold().is_some_and(|hold| hold.lease().is_lost())
+        let had = self.had();
+        !had.is_empty() && had.iter().all(|held| held.is_lost())
     }
 
     /// Those who held it when somebody here began to wait.
@@ -137,68 +155,17 @@ impl EngineLock {
     }
 }
 
-/// A grant, on behalf of those in this process who share it.
-pub(crate) struct EngineHold {
-    grant: ManuallyDrop<Arc<Grant>>,
-    engine: Arc<Engine>,
-    name: Arc<str>,
-    since: Moment,
-    /// Tells the log of a loss, as long as the lock is held.
-    _told: Option<OnLoss>,
-}
+/// The grants that this process has, the oldest first, and some that it had.
+#[derive(Default)]
+struct Holds(Vec<Weak<Held>>);
 
-impl EngineHold {
-    fn new(grant: Grant, engine: &Arc<Engine>, name: Arc<str>) -> Self {
-        let (location, lost) = (engine.location().to_owned(), Arc::clone(&name));
-        let told = trace::IS_TOLD.then(|| {
-            let tell = Box::new(move |why| trace::lost(&lost, &location, why));
-            grant.lease().while_held(tell)
-        });
-        Self {
-            grant: ManuallyDrop::new(Arc::new(grant)),
-            engine: Arc::clone(engine),
-            name,
-            since: Moment::now(),
-            _told: told,
+impl Holds {
+    fn add(&mut self, held: &Arc<Held>) {
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|held| held.strong_count() > 0);
+            // So that those that are left are not counted again each time.
+            self.0.reserve(self.0.len() + 1);
         }
-    }
-
-    pub(crate) fn grant(&self) -> &Arc<Grant> {
-        &self.grant
-    }
-
-    pub(crate) fn engine(&self) -> &Arc<Engine> {
-        &self.engine
-    }
-
-    pub(crate) fn lease(&self) -> &Arc<Lease> {
-        self.grant.lease()
-    }
-
-    /// Lets go of one share of it; the last one asks the engine for that. Dropped, it goes on.
-    pub(crate) fn release(self: Arc<Self>, caller: Caller) -> Answer<()> {
-        let before = self.lease().loss();
-        match Arc::into_inner(self) {
-            Some(last) if last.engine.is_mine() => {
-                last.engine.backend().release(Arc::clone(&last.grant), caller)
-            }
-            _ => Box::pin(std::future::ready(before.map_or(Ok(()), |loss| Err(Failure::Lost(loss))))),
-        }
-    }
-
-    /// The same in the background. Who wants the lock again in this process comes after that.
-    pub(crate) fn release_later(self: Arc<Self>) {
-        let (engine, name) = (Arc::clone(&self.engine), Arc::clone(&self.name));
-        engine.leave(&name, self.release(Caller::Task));
-    }
-}
-
-impl Drop for EngineHold {
-    fn drop(&mut self) {
-        // In a forked child it is its parent's.
-        if self.engine.is_mine() {
-            // SAFETY: it is dropped once, here, and not used after.
-            unsafe { ManuallyDrop::drop(&mut self.grant) };
-        }
+        self.0.push(Arc::downgrade(held));
     }
 }

@@ -177,16 +177,23 @@ fn write_timeout(f: &mut fmt::Formatter<'_>, wait: &Wait) -> fmt::Result {
     })
 }
 
-/// What to do about it.
+/// What is known of the lock then, and what to do about it.
 fn engine_hint(doing: &str, failure: &Failure) -> Option<&'static str> {
     Some(match failure {
-        Failure::Unreachable(_) if doing == TAKING => {
-            "nothing is held; check that the engine runs and that `backend_url` leads to it"
-        }
-        Failure::Unreachable(_) if doing == LOOKING => {
-            "who has it is not known; check that the engine runs and that `backend_url` leads to it"
-        }
-        Failure::Unreachable(_) => "check that the engine runs and that `backend_url` leads to it",
+        Failure::Unreachable(_) => match doing {
+            TAKING => "nothing is held; check that the engine runs and that `backend_url` leads to it",
+            LOOKING => {
+                "who has it is not known; check that the engine runs and that `backend_url` leads to it"
+            }
+            "check" | "extend" => {
+                "the lock is held for as long as `remaining` says; check that the engine runs and that `backend_url` leads to it"
+            }
+            "let go of" => {
+                "the lock is free when the engine has heard of it, or when its lease has run out; check that the engine runs and \
+                 that `backend_url` leads to it"
+            }
+            _ => "check that the engine runs and that `backend_url` leads to it",
+        },
         Failure::Untrusted(_) => {
             "set `ca` in `backend_url` to the file of who signs the certificates of the engine, and name its hosts as they do"
         }

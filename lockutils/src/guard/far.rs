@@ -15,7 +15,7 @@ use crate::trace;
 
 /// The distributed half of a guard.
 pub(crate) struct Far {
-    hold: Arc<EngineHold>,
+    hold: EngineHold,
     /// Taken by a task: to drop it must not block the thread.
     in_task: bool,
     /// Whom to tell when it is lost, as long as the guard lives.
@@ -26,7 +26,7 @@ pub(crate) struct Far {
 const THREAD: Caller = Caller::Thread { until: None };
 
 impl Far {
-    pub(crate) fn new(hold: Arc<EngineHold>, in_task: bool) -> Self {
+    pub(crate) fn new(hold: EngineHold, in_task: bool) -> Self {
         Self { hold, in_task, told: Mutex::default() }
     }
 
@@ -52,10 +52,7 @@ impl Far {
     }
 
     fn verify(&self, caller: Caller) -> Answer<()> {
-        match self.lease().loss() {
-            Some(loss) => Box::pin(std::future::ready(Err(Failure::Lost(loss)))),
-            None => self.hold.engine().backend().verify(Arc::clone(self.hold.grant()), caller),
-        }
+        self.hold.verify(caller)
     }
 
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
@@ -63,7 +60,7 @@ impl Far {
     }
 
     fn extend(&self, length: Duration, caller: Caller) -> Answer<()> {
-        self.hold.engine().backend().extend(Arc::clone(self.hold.grant()), length, caller)
+        self.hold.extend(length, caller)
     }
 
     /// The same, on this thread.
@@ -80,7 +77,7 @@ impl Far {
 
     fn release_async(self, name: String) -> impl Future<Output = Result<(), Error>> + Send {
         let location = self.hold.engine().location().to_owned();
-        let released = self.hold.release(Caller::Task);
+        let released = self.hold.release_in_task();
         async move { released.await.map_err(|failure| Error::of_engine(&name, &location, "let go of", failure)) }
     }
 

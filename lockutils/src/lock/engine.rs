@@ -115,14 +115,14 @@ impl Lock {
         engine: &Arc<Engine>,
         caller: Caller,
         waits: bool,
-    ) -> Result<Option<Arc<EngineHold>>, Failure> {
+    ) -> Result<Option<EngineHold>, Failure> {
         let lock = way.cell.engine_or_new();
+        let request = Request { waits, ..self.request(way.cell.name(), engine, caller) };
         if self.reads_already(way.cell)
-            && let Some(hold) = lock.again()
+            && let Some(hold) = lock.again(&request)
         {
             return Ok(Some(hold));
         }
-        let request = Request { waits, ..self.request(way.cell.name(), engine, caller) };
         let (cell, place, has_waited) = (way.cell, way.place, &mut way.has_waited);
         let waiting = || {
             trace::waiting_for_engine(cell.name(), place, engine.location());
@@ -139,7 +139,7 @@ impl Lock {
 
     fn reached(
         &self,
-        asked: Result<Result<Option<Arc<EngineHold>>, Failure>, Ended>,
+        asked: Result<Result<Option<EngineHold>, Failure>, Ended>,
         way: &Way<'_>,
         engine: &Engine,
     ) -> Result<Reached, Error> {

@@ -8,7 +8,7 @@ use lockutils::{Cancel, Config, Locks};
 
 use super::backends::Watched;
 use super::{alone, pair};
-use crate::conformance::support::{TINY, Worker, block_on, elsewhere, wait_until};
+use crate::conformance::support::{LONG, TINY, Worker, block_on, elsewhere, wait_until};
 
 /// How an engine fails, and what a lock says of it.
 type Case = (fn() -> Failure, &'static str);
@@ -66,6 +66,38 @@ fn a_failure_is_an_error_that_says_what_to_do() {
         assert!(said.starts_with("cannot destroy distributed lock") && !said.contains("held"), "{said}");
         drop(lock);
         assert!(locks.is_empty(), "nothing is held");
+    }
+}
+
+#[test]
+fn what_is_known_of_the_lock_is_said_when_its_engine_is_silent() {
+    let engine = Watched::failing("silent", None);
+    let locks = engine.locks();
+    let lock = locks.lock("x").distributed().expires(LONG);
+    let guard = lock.acquire().expect("free");
+    engine.fail(|| Failure::unreachable("timed out"));
+    let held = "the lock is held for as long as `remaining` says; ";
+    let said = [
+        ("check", guard.check().expect_err("silent"), held),
+        ("check", block_on(guard.check_async()).expect_err("silent"), held),
+        ("extend", guard.extend(TINY).expect_err("silent"), held),
+        ("extend", block_on(guard.extend_async(TINY)).expect_err("silent"), held),
+        ("look at", lock.contenders().expect_err("silent"), ""),
+        (
+            "let go of",
+            guard.release().expect_err("silent"),
+            "the lock is free when the engine has heard of it, or when its lease has run out; ",
+        ),
+    ];
+    for (doing, error, known) in said {
+        assert!(error.is_unreachable());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot {doing} distributed lock `x` (memory:silent): it cannot be reached: timed out; {known}check that the \
+                 engine runs and that `backend_url` leads to it"
+            )
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use lockutils::distributed::{Caller, Share};
-use lockutils::{Cancel, Evidence};
+use lockutils::{Cancel, Evidence, LockGuard};
 
 use super::backends::Watched;
 use super::{alone, pair};
@@ -56,6 +56,54 @@ fn what_a_task_drops_is_let_go_in_the_background_and_comes_before_the_next() {
     );
     engine.let_releases_go();
     drop(block_on(next).expect("its turn"));
+}
+
+/// Who has given up waiting for that takes it from nobody who comes later.
+#[test]
+fn who_gives_up_lets_the_next_one_wait_for_what_is_let_go() {
+    let engine = Watched::new("given-up");
+    let locks = engine.locks();
+    let lock = locks.lock("x").distributed();
+    let taken = || block_on(lock.acquire_async()).expect("free");
+    let drops: [(&str, fn(LockGuard)); 2] =
+        [("a guard", drop), ("a release", |guard| drop(guard.release_async()))];
+    for (what, dropped) in drops {
+        let guard = taken();
+        engine.hold_releases();
+        let before = engine.enters.load(SeqCst);
+        dropped(guard);
+        let mut given_up = Box::pin(lock.acquire_async());
+        assert!(poll(&mut given_up).is_pending(), "{what}");
+        drop(given_up);
+        let (mut one, mut other) = (Box::pin(lock.try_acquire_async()), Box::pin(lock.acquire_async()));
+        assert!(poll(&mut one).is_pending() && poll(&mut other).is_pending(), "{what}");
+        assert_eq!(engine.enters.load(SeqCst), before, "{what}: nobody finds the own lock busy");
+        engine.let_releases_go();
+        drop(block_on(one).expect("reachable").expect("free"));
+        drop(block_on(other).expect("its turn"));
+    }
+}
+
+#[test]
+fn readers_that_come_at_once_all_wait_for_what_is_let_go() {
+    let engine = Watched::new("all-wait");
+    let locks = engine.locks();
+    drop({
+        let guard = block_on(locks.lock("x").distributed().acquire_async()).expect("free");
+        engine.hold_releases();
+        guard
+    });
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let locks = locks.clone();
+            Worker::waiting(move || locks.lock("x").distributed().read().try_acquire())
+        })
+        .collect();
+    assert_eq!(engine.enters.load(SeqCst), 1);
+    engine.let_releases_go();
+    for reader in readers {
+        assert!(reader.join().expect("reachable").is_some(), "each is woken");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write, pipe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use lockutils::{Config, LockGuard, Locks};
 use nix::libc;
@@ -179,14 +180,17 @@ pub(crate) fn child_drops_a_wait(name: &str, unseen: bool) {
     }
 }
 
-/// The child drops the guard of a distributed lock that it has inherited, and asks for the lock by a session of its own; then the
-/// parent goes on holding it.
+/// The child asks after the guard of a distributed lock that it has inherited, and drops it. It asks for the lock by a session of
+/// its own; then the parent goes on holding it.
 pub(crate) fn child_of_a_session(url: &str, name: &str) {
     let locks = Locks::new(Config::new().backend_url(url)).expect("a registry");
     let lock = locks.lock(name).distributed();
     let guard = lock.acquire().expect("free");
     match forked() {
         ForkResult::Child => {
+            for asked in [guard.check(), guard.extend(Duration::from_secs(60))] {
+                say(asked.map_or_else(|error| error.to_string(), |()| "answered".to_owned()));
+            }
             drop(guard);
             say(match lock.try_acquire() {
                 Ok(None) => "busy".to_owned(),
