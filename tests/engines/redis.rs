@@ -6,6 +6,7 @@ mod failures;
 mod foreign;
 mod forgetting;
 mod handoff;
+mod last_moment;
 mod leftovers;
 mod lost_answers;
 mod peers;

@@ -203,7 +203,7 @@ impl Client {
         if lease.is_lost() {
             return Err(Failure::unreachable("its answer has come too late"));
         }
-        self.keeper.keep(self, asked, &lease, self.address().ttl / 3);
+        let lease = self.keeper.keep(self, asked, lease, self.address().ttl / 3);
         Ok(Grant::new(fence, lease, Place::new(self, asked)))
     }
 
@@ -216,8 +216,7 @@ impl Client {
         if asked.life != Life::Kept || left < ttl / 2 {
             return None;
         }
-        let lease = Lease::begin(looked, ttl);
-        self.keeper.keep(self, asked, &lease, left / 3);
+        let lease = self.keeper.keep(self, asked, Lease::begin(looked, ttl), left / 3);
         Some(Grant::new(fence, lease, Place::new(self, asked)))
     }
 

@@ -46,6 +46,8 @@ struct Held {
     asked: Arc<Asked>,
     lease: Arc<Lease>,
     due: Option<Instant>,
+    /// How many have been told that they hold it.
+    grants: u32,
 }
 
 /// What is to be done now.
@@ -57,25 +59,42 @@ struct Due {
 }
 
 impl Keeper {
-    /// Knows of a lock that is held from now on, and keeps its lease alive, if it is kept: in so long for the first time.
+    /// Knows of a lock that is held from now on, and keeps its lease alive, if it is kept: in so long for the first time. Who is
+    /// granted once more what it holds has the lease that it had.
     pub(super) fn keep(
         self: &Arc<Self>,
         client: &Arc<Client>,
         asked: &Arc<Asked>,
-        lease: &Arc<Lease>,
+        lease: Arc<Lease>,
         first: Duration,
-    ) {
+    ) -> Arc<Lease> {
         let due = (asked.life == Life::Kept).then(|| Instant::now() + first);
-        let held = Held { asked: Arc::clone(asked), lease: Arc::clone(lease), due };
+        let held = Held { asked: Arc::clone(asked), lease: Arc::clone(&lease), due, grants: 1 };
         let mut state = self.state.lock();
         if state.is_closed {
             drop(state);
-            return self.end_of_session(client, &held);
+            self.end_of_session(client, &held);
+            return lease;
+        }
+        if let Some(there) = state.held.get_mut(&asked.id) {
+            there.grants += 1;
+            return Arc::clone(&there.lease);
         }
         state.held.insert(asked.id, held);
         if let Some(due) = due {
             self.attend(client, &mut state, due);
         }
+        lease
+    }
+
+    /// One of those who were told that they hold it knows of it no more. Whether that was the last one.
+    pub(super) fn forget_one(&self, asked: &Asked) -> bool {
+        let mut state = self.state.lock();
+        let Some(there) = state.held.get_mut(&asked.id) else { return false };
+        there.grants -= 1;
+        let last = (there.grants == 0).then(|| state.held.remove(&asked.id));
+        drop(state);
+        last.is_some()
     }
 
     /// Knows of it no more. Whether it did: after the end of the session it knows of none.

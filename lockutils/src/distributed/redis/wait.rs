@@ -253,10 +253,12 @@ impl Future for Waiting {
                 return Poll::Ready(came);
             }
             let before = state.waker.replace(context.waker().clone());
-            let by = wait.blocks_until().filter(|_| state.is_due);
-            let is_elsewhere = by.is_none() && state.is_due && !state.is_looking;
+            // One look at a time: who looks elsewhere looks again if it is due by then.
+            let looks = state.is_due && !state.is_looking;
+            let by = wait.blocks_until().filter(|_| looks);
+            let is_elsewhere = looks && by.is_none();
             state.is_due &= by.is_none();
-            state.is_looking |= is_elsewhere || by.is_some();
+            state.is_looking |= looks;
             drop(state);
             drop(before);
             let Some(by) = by else {
