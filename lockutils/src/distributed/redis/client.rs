@@ -174,7 +174,11 @@ impl Client {
         by: Instant,
     ) -> Result<Came, Untold> {
         let valid = queues.then(|| millis(self.address().ttl));
-        let told = self.ask(&Call::enter(asked, self.length(asked.life), valid), by)?;
+        let told = self.ask(&Call::enter(asked, self.length(asked.life), valid), by);
+        if told.as_ref().map_or_else(|untold| untold.may_be_done, |told| told.is_second) {
+            asked.doubt();
+        }
+        let told = told?;
         let untold = |failure| Untold { failure, may_be_done: true };
         if let Some(fence) = fence(&told.value) {
             return self.granted(asked, told.sent, fence).map(Came::Held).map_err(untold);
@@ -222,7 +226,7 @@ impl Client {
 
     /// Lets go what is held. A request that was sent twice finds nothing if the first one was done.
     pub(super) fn leave(&self, asked: &Asked, by: Instant, is_second: bool) -> Result<(), Failure> {
-        let told = self.ask(&Call::leave(asked, 0, false), by)?;
+        let told = self.ask(&Call::leave(asked, self.remember(asked), false), by)?;
         match number(&told.value)? {
             1 => Ok(()),
             _ if told.is_second || is_second => Ok(()),
@@ -238,7 +242,7 @@ impl Client {
         length: Option<Duration>,
         by: Instant,
     ) -> Result<Moment, Failure> {
-        let told = self.ask(&Call::renew(asked, length.map_or(0, millis)), by)?;
+        let told = self.ask(&Call::renew(asked, length.map_or(0, millis), self.remember(asked)), by)?;
         match number(&told.value)? {
             1 => Ok(told.sent),
             2 => Err(Failure::Lost(Loss::Taken)),
@@ -259,6 +263,12 @@ impl Client {
             Life::Expires(length) => millis(length),
             Life::Stays => 0,
         }
+    }
+
+    /// For how many milliseconds the server remembers not to grant it any more: a request that comes too late must neither take
+    /// it nor set how long it lasts. What is kept alive goes by itself.
+    pub(super) fn remember(&self, asked: &Asked) -> u64 {
+        if asked.life != Life::Kept && asked.is_in_doubt() { millis(self.address().ttl) * 2 } else { 0 }
     }
 
     /// How long those in the background should leave the server alone.

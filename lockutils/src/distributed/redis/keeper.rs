@@ -103,21 +103,21 @@ impl Keeper {
         held.is_some()
     }
 
-    /// Lets go what was held, or gives up its place; `unsure`: a request for it may still be under way.
-    pub(super) fn leave(self: &Arc<Self>, client: &Arc<Client>, asked: &Arc<Asked>, unsure: bool) {
-        self.attend_to(client, Chore::new(client, asked, unsure));
+    /// Lets go what was held, or gives up its place.
+    pub(super) fn leave(self: &Arc<Self>, client: &Arc<Client>, asked: &Arc<Asked>) {
+        self.attend_to(client, Chore::new(client, asked));
     }
 
     /// Gives up a place in the queue, and nothing else.
     pub(super) fn leave_the_queue(self: &Arc<Self>, client: &Arc<Client>, asked: Asked) {
-        self.attend_to(client, Chore::new(client, &Arc::new(asked), false).for_the_place_only());
+        self.attend_to(client, Chore::new(client, &Arc::new(asked)).for_the_place_only());
     }
 
     /// Lets go what was given to one who does not wait any more. If it is held, the one who waited has seen that by itself.
     pub(super) fn leave_unless_held(self: &Arc<Self>, client: &Arc<Client>, asked: Asked) {
         let is_held = self.state.lock().held.values().any(|held| held.asked.entry == asked.entry);
         if !is_held {
-            self.leave(client, &Arc::new(asked), false);
+            self.leave(client, &Arc::new(asked));
         }
     }
 
@@ -166,7 +166,7 @@ impl Keeper {
     fn end_of_session(self: &Arc<Self>, client: &Arc<Client>, held: &Held) {
         held.lease.lose(Loss::Closed);
         if held.asked.life != Life::Stays {
-            self.leave(client, &held.asked, false);
+            self.leave(client, &held.asked);
         }
     }
 
@@ -235,7 +235,7 @@ impl Keeper {
 
     fn renew(&self, client: &Client, held: &[Held]) {
         let ttl = client.address().ttl;
-        let calls: Vec<_> = held.iter().map(|held| Call::renew(&held.asked, millis(ttl))).collect();
+        let calls: Vec<_> = held.iter().map(|held| Call::renew(&held.asked, millis(ttl), 0)).collect();
         let answer = client.ask_all(&calls, Instant::now() + client.address().request_timeout);
         let soon = || Instant::now() + client.spread(ttl / 30);
         let Ok((sent, answers)) = answer else {

@@ -28,7 +28,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !*self.has_ended.get_mut() && self.client.keeper.forget_one(&self.asked) {
-            self.client.keeper.leave(&self.client, &self.asked, false);
+            self.client.keeper.leave(&self.client, &self.asked);
         }
     }
 }
