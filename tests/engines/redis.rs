@@ -1,6 +1,7 @@
 //! What is particular to locks on Redis.
 
 mod access;
+mod expiry;
 mod failover;
 mod failures;
 mod foreign;

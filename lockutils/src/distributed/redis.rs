@@ -40,7 +40,10 @@ use self::script::Call;
 use self::wait::Waiting;
 use super::memory::KEPT_ALIVE;
 use super::open::{Settings, wrong};
-use super::{Answer, Backend, Caller, Contender, Entered, Failure, Grant, Loss, Promise, Promises, Request};
+use super::{
+    Answer, Backend, Caller, Contender, Entered, Failure, Grant, Lease, Loss, Moment, Promise, Promises,
+    Request,
+};
 use crate::error::Error;
 
 /// One client.
@@ -167,13 +170,16 @@ impl Backend for Redis {
     }
 
     fn verify(&self, grant: Arc<Grant>, caller: Caller) -> Answer<()> {
-        self.prolong(grant, None, caller)
+        self.with_place(grant, caller, |client, place, _, by| {
+            client.renew(&place.asked, None, by)?;
+            Ok(())
+        })
     }
 
     fn extend(&self, grant: Arc<Grant>, length: Duration, caller: Caller) -> Answer<()> {
         match grant.place::<Place>() {
             Some(place) if matches!(place.asked.life, Life::Expires(_)) => {
-                self.prolong(grant, Some(length), caller)
+                self.prolong(grant, length, caller)
             }
             _ => refused(grant.lease().loss().map_or(KEPT_ALIVE, Failure::Lost)),
         }
@@ -210,18 +216,36 @@ impl Backend for Redis {
 }
 
 impl Redis {
-    /// Lets it last for so long from now on, or only asks whether it is still held.
-    fn prolong(&self, grant: Arc<Grant>, length: Option<Duration>, caller: Caller) -> Answer<()> {
+    /// Lets it last for so long from now on.
+    fn prolong(&self, grant: Arc<Grant>, length: Duration, caller: Caller) -> Answer<()> {
+        self.with_place(grant, caller, move |client, place, lease, by| {
+            let _extends = place.extends(by)?;
+            let now = Moment::now();
+            if now.after(length) < lease.end() {
+                // It ends earlier from the moment on at which the server knows, whether or not we hear of it.
+                lease.reset(now, length);
+            }
+            let sent = client.renew(&place.asked, Some(length), by)?;
+            lease.reset(sent, length);
+            Ok(())
+        })
+    }
+
+    /// Asks something of a lock that is held. What is lost by then is lost, whatever the answer is.
+    fn with_place(
+        &self,
+        grant: Arc<Grant>,
+        caller: Caller,
+        work: impl Fn(&Client, &Place, &Arc<Lease>, Instant) -> Result<(), Failure> + Send + 'static,
+    ) -> Answer<()> {
         if let Some(loss) = grant.lease().loss() {
             return refused(Failure::Lost(loss));
         }
         self.answer(caller, move |client, turn| {
             let Some(place) = grant.place::<Place>() else { return Err(Failure::Lost(Loss::Removed)) };
-            let done = client.renew(&place.asked, length, turn.by);
-            match (&done, length) {
-                (Ok(sent), Some(length)) => drop(grant.lease().reset(*sent, length)),
-                (Err(Failure::Lost(loss)), _) => grant.lease().lose(*loss),
-                _ => {}
+            let done = work(client, place, grant.lease(), turn.by);
+            if let Err(Failure::Lost(loss)) = &done {
+                grant.lease().lose(*loss);
             }
             done?;
             grant.lease().loss().map_or(Ok(()), |loss| Err(Failure::Lost(loss)))
