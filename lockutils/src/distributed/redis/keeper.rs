@@ -40,7 +40,7 @@ struct State {
     sleeps_until: Option<Instant>,
 }
 
-/// A lock that is held, and when its lease is renewed.
+/// A lock that is held, and when its lease is renewed, or when it is looked at. It is not due while that is done.
 #[derive(Clone)]
 struct Held {
     asked: Arc<Asked>,
@@ -59,8 +59,8 @@ struct Due {
 }
 
 impl Keeper {
-    /// Knows of a lock that is held from now on, and keeps its lease alive, if it is kept: in so long for the first time. Who is
-    /// granted once more what it holds has the lease that it had.
+    /// Knows of a lock that is held from now on, and keeps its lease alive, or looks whether it is still there, if it is not
+    /// kept: in so long for the first time. Who is granted once more what it holds has the lease that it had.
     pub(super) fn keep(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -68,8 +68,8 @@ impl Keeper {
         lease: Arc<Lease>,
         first: Duration,
     ) -> Arc<Lease> {
-        let due = (asked.life == Life::Kept).then(|| Instant::now() + first);
-        let held = Held { asked: Arc::clone(asked), lease: Arc::clone(&lease), due, grants: 1 };
+        let due = Instant::now() + first;
+        let held = Held { asked: Arc::clone(asked), lease: Arc::clone(&lease), due: Some(due), grants: 1 };
         let mut state = self.state.lock();
         if state.is_closed {
             drop(state);
@@ -81,9 +81,7 @@ impl Keeper {
             return Arc::clone(&there.lease);
         }
         state.held.insert(asked.id, held);
-        if let Some(due) = due {
-            self.attend(client, &mut state, due);
-        }
+        self.attend(client, &mut state, due);
         lease
     }
 
@@ -235,24 +233,28 @@ impl Keeper {
 
     fn renew(&self, client: &Client, held: &[Held]) {
         let ttl = client.address().ttl;
-        let calls: Vec<_> = held.iter().map(|held| Call::renew(&held.asked, millis(ttl), 0)).collect();
+        let calls: Vec<_> = held.iter().map(|held| held.call(ttl)).collect();
         let answer = client.ask_all(&calls, Instant::now() + client.address().request_timeout);
-        let soon = || Instant::now() + client.spread(ttl / 30);
+        // What is kept must not end while the server is away for a moment.
+        let soon =
+            |held: &Held| Instant::now() + client.spread(if held.is_kept() { ttl / 30 } else { ttl / 3 });
         let Ok((sent, answers)) = answer else {
             for held in held {
-                self.again(held, soon());
+                self.again(held, soon(held));
             }
             return;
         };
         for (held, answer) in held.iter().zip(answers) {
             match answer.as_ref().and_then(|value| number(value).ok()) {
                 Some(1) => {
-                    held.lease.renew(sent, ttl);
+                    if held.is_kept() {
+                        held.lease.renew(sent, ttl);
+                    }
                     self.again(held, Instant::now() + ttl / 3);
                 }
                 Some(0) => self.lost(held, Loss::Removed),
                 Some(_) => self.lost(held, Loss::Taken),
-                None => self.again(held, soon()),
+                None => self.again(held, soon(held)),
             }
         }
     }
@@ -268,9 +270,20 @@ impl Keeper {
     /// Who has begun to let go meanwhile has lost nothing.
     fn lost(&self, held: &Held, why: Loss) {
         let is_held = self.state.lock().held.contains_key(&held.asked.id);
-        if is_held {
+        // What has expired by itself was not removed.
+        if is_held && !held.lease.is_lost() {
             held.lease.lose(why);
         }
+    }
+}
+
+impl Held {
+    fn is_kept(&self) -> bool {
+        self.asked.life == Life::Kept
+    }
+
+    fn call(&self, ttl: Duration) -> Call<'_> {
+        Call::renew(&self.asked, if self.is_kept() { millis(ttl) } else { 0 }, 0)
     }
 }
 

@@ -18,7 +18,7 @@ if KIND == 'w' then
   if length < 0 then
     redis.call('PERSIST', LOCK)
   else
-    redis.call('PEXPIRE', LOCK, length)
+    redis.call('PEXPIRE', LOCK, math.max(length, 1))
   end
   return lasts()
 end
