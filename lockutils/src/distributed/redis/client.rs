@@ -25,6 +25,8 @@ const SHORTEST_BLOCK: Duration = Duration::from_millis(8);
 pub(super) struct Client {
     pub(super) entries: Entries,
     pub(super) pool: Pool,
+    /// What the keeper asks by: whoever holds a lock must not lose it since others ask for much.
+    keepers: Pool,
     pub(super) workers: Arc<Workers>,
     pub(super) keeper: Arc<Keeper>,
     pub(super) line: Arc<Line>,
@@ -75,9 +77,12 @@ pub(super) struct Stand {
 
 impl Client {
     pub(super) fn new(address: Address) -> Self {
+        let (entries, most) = (Entries::new(&address.prefix), address.connections);
+        let connector = Arc::new(Connector::new(address));
         Self {
-            entries: Entries::new(&address.prefix),
-            pool: Pool::new(Connector::new(address)),
+            entries,
+            pool: Pool::new(&connector, most),
+            keepers: Pool::new(&connector, 1),
             workers: Arc::default(),
             keeper: Arc::default(),
             line: Arc::default(),
@@ -106,11 +111,20 @@ impl Client {
     pub(super) fn ask_with(
         &self,
         by: Instant,
+        work: impl FnMut(&mut Connection) -> RedisResult<Value>,
+    ) -> Result<Told, Untold> {
+        self.ask_by(&self.pool, by, work)
+    }
+
+    fn ask_by(
+        &self,
+        pool: &Pool,
+        by: Instant,
         mut work: impl FnMut(&mut Connection) -> RedisResult<Value>,
     ) -> Result<Told, Untold> {
         let mut is_second = false;
         loop {
-            let mut lent = match self.pool.take(by) {
+            let mut lent = match pool.take(by) {
                 Ok(lent) => lent,
                 Err(error) => return Err(self.untold(error, is_second)),
             };
@@ -123,7 +137,7 @@ impl Client {
                 }
                 Err(error) if is_stale(&error) && !is_second && Instant::now() < by => {
                     drop(lent);
-                    self.pool.forget();
+                    pool.forget();
                     is_second = true;
                 }
                 Err(error) => {
@@ -144,13 +158,13 @@ impl Client {
         Untold { failure, may_be_done }
     }
 
-    /// Has a script run for many, in one trip. `None` for those that the server has refused.
+    /// Has a script run for many, in one trip, on the connection of the keeper. `None` for those that the server has refused.
     pub(super) fn ask_all(
         &self,
         calls: &[Call<'_>],
         by: Instant,
     ) -> Result<(Moment, Vec<Option<Value>>), Failure> {
-        let told = self.ask_with(by, |connection| {
+        let told = self.ask_by(&self.keepers, by, |connection| {
             let mut values = run_all(connection, &calls.iter().map(Call::by_hash).collect::<Vec<_>>())?;
             if values.first().is_some_and(is_unknown) {
                 // It is known from the first one on.
