@@ -135,6 +135,23 @@ fn requests_are_kept_back() {
     assert_eq!(client.hear(), "+OK");
 }
 
+/// The only one: others overtake it, and it comes though nobody waits for the answer any more.
+#[test]
+fn a_certain_request_comes_late() {
+    let (redis, proxy) = redis_and_proxy();
+    let (mut client, mut other) = (Client::of(&proxy), Client::of(&proxy));
+    proxy.delay_request_with("needle");
+    assert_eq!(client.ask("SET x 1"), "+OK");
+    client.say("SET needle 1");
+    proxy.wait_until_delayed();
+    assert_eq!(other.ask("SET needle 2"), "+OK");
+    client.hears_nothing();
+    drop(client);
+    assert_eq!(redis.cli(&["GET", "needle"]), "2");
+    proxy.heal();
+    eventually("it comes", || redis.cli(&["GET", "needle"]) == "1");
+}
+
 /// What was kept back is lost by a cut: the surest way to lose an answer.
 #[test]
 fn what_was_kept_back_is_lost_by_a_cut() {

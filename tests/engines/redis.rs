@@ -1,11 +1,13 @@
 //! What is particular to locks on Redis.
 
 mod access;
+mod expiry;
 mod failover;
 mod failures;
 mod foreign;
 mod forgetting;
 mod handoff;
+mod last_moment;
 mod leftovers;
 mod lost_answers;
 mod peers;

@@ -40,7 +40,10 @@ use self::script::Call;
 use self::wait::Waiting;
 use super::memory::KEPT_ALIVE;
 use super::open::{Settings, wrong};
-use super::{Answer, Backend, Caller, Contender, Entered, Failure, Grant, Loss, Promise, Promises, Request};
+use super::{
+    Answer, Backend, Caller, Contender, Entered, Failure, Grant, Lease, Loss, Moment, Promise, Promises,
+    Request,
+};
 use crate::error::Error;
 
 /// One client.
@@ -72,34 +75,42 @@ struct Turn {
     /// Until when it takes.
     by: Instant,
     is_second: bool,
-    /// What was not done then is not done.
-    is_last: bool,
 }
 
 impl Redis {
-    /// Has it done on the thread that asks, or on one of ours for a task. When the time of the thread is over and there is no
-    /// answer, it is asked again on one of ours.
     fn answer<T: Send + 'static>(
         &self,
         caller: Caller,
         work: impl Fn(&Arc<Client>, Turn) -> Result<T, Failure> + Send + 'static,
     ) -> Answer<T> {
+        self.answer_or(caller, work, |_, _| {})
+    }
+
+    /// Has it done on the thread that asks, or on one of ours for a task. When the time of the thread is over and there is no
+    /// answer, it is asked again on one of ours. What is not done at last is seen to by `undone`.
+    fn answer_or<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl Fn(&Arc<Client>, Turn) -> Result<T, Failure> + Send + 'static,
+        undone: impl Fn(&Arc<Client>, &Failure) + Send + 'static,
+    ) -> Answer<T> {
         let by = Instant::now() + self.0.address().request_timeout;
         let mut is_second = false;
         if let Some(until) = self.0.blocks_until(caller) {
-            let is_last = until >= by;
-            let done = work(&self.0, Turn { by: until.min(by), is_second, is_last });
-            if is_last || !done.as_ref().is_err_and(Failure::may_pass) || Instant::now() < until {
-                return ready(done);
+            let done = work(&self.0, Turn { by: until.min(by), is_second });
+            is_second = until < by && done.as_ref().is_err_and(Failure::may_pass) && Instant::now() >= until;
+            if !is_second {
+                return ready(done.inspect_err(|failure| undone(&self.0, failure)));
             }
-            is_second = true;
         }
         let client = Arc::clone(&self.0);
         self.0.workers.answer(move || {
-            if Instant::now() > by && !is_second {
-                return Err(Failure::unreachable("earlier requests have taken too long"));
-            }
-            work(&client, Turn { by, is_second, is_last: true })
+            let done = if Instant::now() > by && !is_second {
+                Err(Failure::unreachable("earlier requests have taken too long"))
+            } else {
+                work(&client, Turn { by, is_second })
+            };
+            done.inspect_err(|failure| undone(&client, failure))
         })
     }
 }
@@ -126,7 +137,12 @@ impl Backend for Redis {
             return refused(failure);
         }
         let asked = Arc::new(self.0.entries.asked(&request));
-        self.answer(request.caller, move |client, turn| enter(client, &asked, request.waits, &turn))
+        let given_up = Arc::clone(&asked);
+        self.answer_or(
+            request.caller,
+            move |client, turn| enter(client, &asked, request.waits, &turn),
+            move |client, _| leave_in_doubt(client, &given_up),
+        )
     }
 
     fn release(&self, grant: Arc<Grant>, caller: Caller) -> Answer<()> {
@@ -138,28 +154,32 @@ impl Backend for Redis {
             );
         };
         if let Some(loss) = loss {
-            self.0.keeper.leave(&self.0, &place.asked, false);
+            self.0.keeper.leave(&self.0, &place.asked);
             return refused(Failure::Lost(loss));
         }
-        let asked = Arc::clone(&place.asked);
-        self.answer(caller, move |client, turn| {
-            let left = client.leave(&asked, turn.by, turn.is_second);
-            let is_undone = left.as_ref().is_err_and(|failure| !matches!(failure, Failure::Lost(_)));
-            if is_undone && turn.is_last {
-                client.keeper.leave(client, &asked, false);
-            }
-            left
-        })
+        let (asked, undone) = (Arc::clone(&place.asked), Arc::clone(&place.asked));
+        self.answer_or(
+            caller,
+            move |client, turn| client.leave(&asked, turn.by, turn.is_second),
+            move |client, failure| {
+                if !matches!(failure, Failure::Lost(_)) {
+                    client.keeper.leave(client, &undone);
+                }
+            },
+        )
     }
 
     fn verify(&self, grant: Arc<Grant>, caller: Caller) -> Answer<()> {
-        self.prolong(grant, None, caller)
+        self.with_place(grant, caller, |client, place, _, by| {
+            client.renew(&place.asked, None, by)?;
+            Ok(())
+        })
     }
 
     fn extend(&self, grant: Arc<Grant>, length: Duration, caller: Caller) -> Answer<()> {
         match grant.place::<Place>() {
             Some(place) if matches!(place.asked.life, Life::Expires(_)) => {
-                self.prolong(grant, Some(length), caller)
+                self.prolong(grant, length, caller)
             }
             _ => refused(grant.lease().loss().map_or(KEPT_ALIVE, Failure::Lost)),
         }
@@ -196,18 +216,36 @@ impl Backend for Redis {
 }
 
 impl Redis {
-    /// Lets it last for so long from now on, or only asks whether it is still held.
-    fn prolong(&self, grant: Arc<Grant>, length: Option<Duration>, caller: Caller) -> Answer<()> {
+    /// Lets it last for so long from now on.
+    fn prolong(&self, grant: Arc<Grant>, length: Duration, caller: Caller) -> Answer<()> {
+        self.with_place(grant, caller, move |client, place, lease, by| {
+            let _extends = place.extends(by)?;
+            let now = Moment::now();
+            if now.after(length) < lease.end() {
+                // It ends earlier from the moment on at which the server knows, whether or not we hear of it.
+                lease.reset(now, length);
+            }
+            let sent = client.renew(&place.asked, Some(length), by)?;
+            lease.reset(sent, length);
+            Ok(())
+        })
+    }
+
+    /// Asks something of a lock that is held. What is lost by then is lost, whatever the answer is.
+    fn with_place(
+        &self,
+        grant: Arc<Grant>,
+        caller: Caller,
+        work: impl Fn(&Client, &Place, &Arc<Lease>, Instant) -> Result<(), Failure> + Send + 'static,
+    ) -> Answer<()> {
         if let Some(loss) = grant.lease().loss() {
             return refused(Failure::Lost(loss));
         }
         self.answer(caller, move |client, turn| {
             let Some(place) = grant.place::<Place>() else { return Err(Failure::Lost(Loss::Removed)) };
-            let done = client.renew(&place.asked, length, turn.by);
-            match (&done, length) {
-                (Ok(sent), Some(length)) => drop(grant.lease().reset(*sent, length)),
-                (Err(Failure::Lost(loss)), _) => grant.lease().lose(*loss),
-                _ => {}
+            let done = work(client, place, grant.lease(), turn.by);
+            if let Err(Failure::Lost(loss)) = &done {
+                grant.lease().lose(*loss);
             }
             done?;
             grant.lease().loss().map_or(Ok(()), |loss| Err(Failure::Lost(loss)))
@@ -217,10 +255,11 @@ impl Redis {
 
 fn enter(client: &Arc<Client>, asked: &Arc<Asked>, waits: bool, turn: &Turn) -> Result<Entered, Failure> {
     if !waits {
-        return Ok(match come(client, asked, false, turn)? {
-            Came::Held(grant) => Entered::Held(grant),
-            _ => Entered::Busy,
-        });
+        if let Came::Held(grant) = client.come(asked, false, turn.by)? {
+            return Ok(Entered::Held(grant));
+        }
+        leave_in_doubt(client, asked);
+        return Ok(Entered::Busy);
     }
     let waiting = Waiting::new(client, asked);
     match line_up(client, asked, &waiting, turn) {
@@ -242,23 +281,20 @@ fn line_up(
     turn: &Turn,
 ) -> Result<Came, Failure> {
     let can_be_called = client.line.add(waiting.wait());
-    match come(client, asked, can_be_called, turn)? {
+    match client.come(asked, can_be_called, turn.by)? {
         Came::Busy => {
             client.line.open(client, waiting.wait(), turn.by)?;
-            come(client, asked, true, turn)
+            Ok(client.come(asked, true, turn.by)?)
         }
         came => Ok(came),
     }
 }
 
-fn come(client: &Arc<Client>, asked: &Arc<Asked>, queues: bool, turn: &Turn) -> Result<Came, Failure> {
-    client.come(asked, queues, turn.by).map_err(|untold| {
-        // Otherwise it is asked again.
-        if untold.may_be_done && (turn.is_last || !untold.failure.may_pass()) {
-            client.keeper.leave(client, asked, true);
-        }
-        untold.failure
-    })
+/// Gives up what may have been taken, or may still be, by a request that had no answer.
+fn leave_in_doubt(client: &Arc<Client>, asked: &Arc<Asked>) {
+    if asked.is_in_doubt() {
+        client.keeper.leave(client, asked);
+    }
 }
 
 /// The fence, the type of the key, those who hold the lock, and those who wait for it.

@@ -138,6 +138,25 @@ fn a_short_outage_is_survived() {
     ours.release(&grant).expect("it is held");
 }
 
+/// Who holds a lock does not lose it since others ask for more than there are connections for.
+#[test]
+fn leases_are_renewed_though_all_connections_are_in_use() {
+    let redis = Redis::start();
+    let proxy = lockutils_tests::server::Proxy::to(redis.port());
+    let ours = client_with(&(proxy.url("redis") + "?connections=1&request_timeout=20s"), TTL, By::Thread);
+    let grant = ours.take("job", Share::Write);
+    proxy.delay_request_with("elsewhere");
+    thread::scope(|scope| {
+        let other = scope.spawn(|| ours.try_take("elsewhere", Share::Write));
+        proxy.wait_until_delayed();
+        thread::sleep(TTL * 2);
+        assert!(!grant.lease().is_lost());
+        proxy.heal();
+        drop(other.join());
+    });
+    ours.release(&grant).expect("it is held");
+}
+
 /// F14: one client, two threads: each acquisition is its own.
 #[test]
 fn two_threads_of_one_client_exclude_each_other() {

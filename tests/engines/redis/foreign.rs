@@ -91,3 +91,20 @@ fn a_node_of_a_cluster_says_so() {
     let failure = refused(&ours, "job");
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure}");
 }
+
+/// Neither is in the other's way.
+#[test]
+fn a_name_and_the_same_in_braces_are_two_locks() {
+    let redis = Redis::start();
+    let [ours, theirs] = [0, 1].map(|_| client(&redis.url()));
+    let grant = ours.take("{job}", Share::Write);
+    let wait = theirs.queue("{job}", Share::Write);
+    let other = ours.try_take("job", Share::Write).expect("nobody has it");
+    let waits = theirs.queue("job", Share::Read);
+    for (grant, wait) in [(grant, wait), (other, waits)] {
+        ours.release(&grant).expect("it is held");
+        let next = wait.grant();
+        assert!(next.token() > grant.token());
+        theirs.release(&next).expect("it is held");
+    }
+}

@@ -100,3 +100,33 @@ fn a_killed_process_leaves_nothing_for_long() {
     eventually("nothing is left", || keys(&redis).is_empty());
     assert!(start.elapsed() < TTL + Duration::from_secs(1), "{:?}", start.elapsed());
 }
+
+/// Whoever of them goes last, and also if it does not let go but dies.
+#[test]
+fn a_counter_that_was_to_stay_goes_with_the_last_holder() {
+    let redis = Redis::start();
+    let [ours, theirs] = [0, 1].map(|_| client(&redis.url()));
+    let fence = || redis.cli(&["PTTL", "{job}/fence"]).parse::<i64>().expect("a number");
+    let stays = |share| {
+        let mut request = ours.request("job", share);
+        request.ephemeral = false;
+        request
+    };
+    for is_first in [true, false] {
+        let first = is_first.then(|| theirs.take("job", Share::Read));
+        let stays = ours.take_request(stays(Share::Read));
+        assert_eq!(fence(), -1);
+        let other = first.unwrap_or_else(|| theirs.take("job", Share::Read));
+        ours.release(&stays).expect("it is held");
+        assert!((3_600_000..=4_600_000).contains(&fence()), "{}", fence());
+        theirs.release(&other).expect("it is held");
+        assert!((3_600_000..=4_600_000).contains(&fence()), "{}", fence());
+    }
+    // One was taken away by hand: the next one sees to its counter.
+    let taken = ours.take_request(stays(Share::Write));
+    redis.cli(&["DEL", "job"]);
+    let next = theirs.take("job", Share::Write);
+    assert!(next.token() > taken.token());
+    assert!((3_600_000..=4_600_000).contains(&fence()), "{}", fence());
+    theirs.release(&next).expect("it is held");
+}

@@ -1,9 +1,9 @@
 //! F6: requests that were done, and whose answers were lost.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lockutils::distributed::{Request, Share};
+use lockutils::distributed::{Caller, Entered, Request, Share};
 use lockutils_tests::eventually;
 use lockutils_tests::server::{Proxy, Redis};
 
@@ -94,6 +94,126 @@ fn what_was_taken_without_an_answer_is_given_back() {
         let grant = theirs.take_at_turn(theirs.request("job", Share::Write));
         theirs.release(&grant).expect("it is held");
     }
+}
+
+/// How many scripts the server has run.
+fn scripts(redis: &Redis) -> String {
+    let stats = redis.cli(&["INFO", "commandstats"]);
+    let line = stats.lines().find(|line| line.starts_with("cmdstat_evalsha:")).unwrap_or_default();
+    line.split([':', ',']).nth(1).unwrap_or_default().to_owned()
+}
+
+/// Lets the request come that was late.
+fn comes_at_last(redis: &Redis, proxy: &Proxy) {
+    let before = scripts(redis);
+    proxy.heal();
+    eventually("it comes", || scripts(redis) != before);
+}
+
+fn for_ever(ours: &Client, patience: Duration) -> Request {
+    let until = Some(Instant::now() + patience);
+    let mut request = ours.request("job", Share::Write).called_by(Caller::Thread { until });
+    request.ephemeral = false;
+    request
+}
+
+const SOON: Duration = Duration::from_millis(100);
+
+/// A thread whose time is over has asked a second time: what is let go then is not taken by the first request, however late.
+#[test]
+fn what_was_let_go_is_not_taken_by_a_request_that_comes_late() {
+    for (is_released, waits) in [(true, false), (false, false), (true, true), (false, true)] {
+        let (redis, proxy, ours, _theirs) = through_a_proxy(By::Thread);
+        proxy.delay_request_with("EVALSHA");
+        let mut request = for_ever(&ours, SOON);
+        request.waits = waits;
+        let Entered::Held(grant) = ours.enter(request).expect("it is asked again") else {
+            panic!("it is free");
+        };
+        let grant = Arc::new(grant);
+        if is_released {
+            ours.release(&grant).expect("it is held");
+        }
+        drop(grant);
+        eventually("it is free", || redis.cli(&["EXISTS", "job"]) == "0");
+        comes_at_last(&redis, &proxy);
+        assert_eq!(redis.cli(&["EXISTS", "job"]), "0", "nobody holds it");
+    }
+}
+
+#[test]
+fn who_was_refused_does_not_take_it_by_a_request_that_comes_late() {
+    let (redis, proxy, ours, theirs) = through_a_proxy(By::Thread);
+    let other = theirs.take("job", Share::Write);
+    proxy.delay_request_with("EVALSHA");
+    let tried = ours.enter(for_ever(&ours, SOON)).expect("it is asked again");
+    assert!(matches!(tried, Entered::Busy), "{tried:?}");
+    eventually("that is remembered", || keys(&redis).iter().any(|key| key.contains("/gone/")));
+    theirs.release(&other).expect("it is held");
+    comes_at_last(&redis, &proxy);
+    assert_eq!(redis.cli(&["EXISTS", "job"]), "0", "nobody holds it");
+}
+
+#[test]
+fn a_wait_that_was_given_up_does_not_take_it_by_a_request_that_comes_late() {
+    let (redis, proxy, ours, theirs) = through_a_proxy(By::Thread);
+    let other = theirs.take("job", Share::Write);
+    // Its line is open after this.
+    drop(ours.queue_for("job", Share::Write, Duration::from_millis(1)));
+    eventually("nobody waits", || theirs.contenders("job", Share::Write).len() == 1);
+    proxy.delay_request_with("EVALSHA");
+    drop(ours.queue_answer(for_ever(&ours, SOON)));
+    eventually("that is remembered", || keys(&redis).iter().any(|key| key.contains("/gone/")));
+    theirs.release(&other).expect("it is held");
+    comes_at_last(&redis, &proxy);
+    assert_eq!(redis.cli(&["EXISTS", "job"]), "0", "nobody holds it");
+}
+
+/// No connection can be had any more: what was asked before is given up all the same.
+#[test]
+fn what_may_have_been_taken_is_given_back_though_the_second_request_is_not_sent() {
+    let (redis, proxy, ours, theirs) = through_a_proxy(By::Thread);
+    proxy.hold_answers();
+    std::thread::scope(|scope| {
+        scope.spawn(|| ours.enter(for_ever(&ours, SOON * 5)).expect_err("there is no answer"));
+        eventually("it is taken", || redis.cli(&["EXISTS", "job"]) == "1");
+        proxy.cut();
+    });
+    proxy.heal();
+    theirs.release(&theirs.take_at_turn(theirs.request("job", Share::Write))).expect("it is held");
+}
+
+/// What is held for longer by now does not end at the time that an earlier request asked for.
+#[test]
+fn what_was_extended_is_not_made_shorter_by_a_request_that_comes_late() {
+    for share in [Share::Write, Share::Read] {
+        let (redis, proxy, ours, _theirs) = through_a_proxy(By::Thread);
+        proxy.delay_request_with("EVALSHA");
+        let until = Some(Instant::now() + SOON);
+        let request = ours.request("job", share).called_by(Caller::Thread { until });
+        let grant = ours.take_request(request.expiring(Duration::from_secs(20)));
+        ours.extend(&grant, Duration::from_secs(600)).expect("it is held");
+        comes_at_last(&redis, &proxy);
+        let left: u64 = redis.cli(&["PTTL", "job"]).parse().expect("a number");
+        assert!(left > 500_000, "{share:?}: {left}");
+        ours.release(&grant).expect("it is held");
+    }
+}
+
+/// A thread has time left, and there is no server: what it could not let go is let go in the background.
+#[test]
+fn a_release_that_fails_early_goes_on() {
+    let (redis, proxy, ours, theirs) = through_a_proxy(By::Thread);
+    let mut request = ours.request("job", Share::Write);
+    request.ephemeral = false;
+    let grant = ours.take_request(request);
+    proxy.cut();
+    let until = Some(Instant::now() + SOON * 5);
+    let release = ours.backend.release(Arc::clone(&grant), Caller::Thread { until });
+    crate::contract::drive::answer(release).expect_err("there is no server");
+    assert_eq!(redis.cli(&["EXISTS", "job"]), "1");
+    proxy.heal();
+    theirs.release(&theirs.take_at_turn(theirs.request("job", Share::Write))).expect("it is held");
 }
 
 #[test]

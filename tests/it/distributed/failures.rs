@@ -82,7 +82,7 @@ fn what_is_known_of_the_lock_is_said_when_its_engine_is_silent() {
         ("check", block_on(guard.check_async()).expect_err("silent"), held),
         ("extend", guard.extend(TINY).expect_err("silent"), held),
         ("extend", block_on(guard.extend_async(TINY)).expect_err("silent"), held),
-        ("look at", lock.contenders().expect_err("silent"), ""),
+        ("look at", lock.contenders().expect_err("silent"), "who has it is not known; "),
         (
             "let go of",
             guard.release().expect_err("silent"),

@@ -58,6 +58,8 @@ fn what_a_task_drops_is_let_go_in_the_background_and_comes_before_the_next() {
     drop(block_on(next).expect("its turn"));
 }
 
+type LetGo = fn(LockGuard);
+
 /// Who has given up waiting for that takes it from nobody who comes later.
 #[test]
 fn who_gives_up_lets_the_next_one_wait_for_what_is_let_go() {
@@ -65,8 +67,7 @@ fn who_gives_up_lets_the_next_one_wait_for_what_is_let_go() {
     let locks = engine.locks();
     let lock = locks.lock("x").distributed();
     let taken = || block_on(lock.acquire_async()).expect("free");
-    let drops: [(&str, fn(LockGuard)); 2] =
-        [("a guard", drop), ("a release", |guard| drop(guard.release_async()))];
+    let drops: [(&str, LetGo); 2] = [("a guard", drop), ("a release", |guard| drop(guard.release_async()))];
     for (what, dropped) in drops {
         let guard = taken();
         engine.hold_releases();

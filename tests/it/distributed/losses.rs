@@ -87,7 +87,7 @@ fn the_guard_of_a_reentrant_lock_knows_as_much() {
     let (tell, told) = mpsc::channel();
     inner.on_lost(move |why| tell.send(why).expect("the test listens"));
     outer.extend(MOMENT).expect("held");
-    assert_eq!(block_on(inner.lost()), Loss::Expired);
+    assert_eq!(block_on(inner.lost()), Loss::Over);
     assert_eq!(told.recv_timeout(LONG), Ok(Loss::Expired));
     let heir = there.lock("x").distributed().acquire().expect("its turn");
     for guard in [outer, inner] {

@@ -101,7 +101,7 @@ fn readers_that_expire_have_a_time_of_their_own() {
     let (one, other) = (one.acquire().expect("shared"), other.acquire().expect("shared"));
     assert_eq!((plain.remaining(), one.remaining().is_some()), (None, true));
     one.extend(Duration::from_millis(1)).expect("it expires");
-    assert_eq!(block_on(one.lost()), Loss::Expired);
+    assert_eq!(block_on(one.lost()), Loss::Over);
     other.check().expect("its time is its own");
     plain.check().expect("it has no time");
 }

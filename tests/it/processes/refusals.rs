@@ -20,7 +20,7 @@ use nix::libc;
 const SOON: Duration = Duration::from_secs(5);
 /// How many refusals there are at least.
 const LEAST: usize = 5000;
-const LEAST_BY_PID: usize = 6000;
+const LEAST_BY_PID: usize = 5500;
 /// How many processes take locks at once.
 const HELPERS: usize = 2;
 

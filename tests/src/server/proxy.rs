@@ -120,6 +120,22 @@ impl Proxy {
         self.lines.hold(Way::ToClient);
     }
 
+    /// Keeps back the next request that has these bytes in one piece, and what follows on its connection, until it is healed.
+    /// All others pass.
+    pub fn delay_request_with(&self, bytes: impl AsRef<[u8]>) {
+        self.lines.delay_request_with(bytes.as_ref());
+    }
+
+    /// Waits until a request is kept back.
+    ///
+    /// # Panics
+    ///
+    /// When that does not happen.
+    #[track_caller]
+    pub fn wait_until_delayed(&self) {
+        eventually("a request is kept back", || self.lines.delays());
+    }
+
     /// Lets the next request reach the server, and cuts its connection when the answer comes, which is lost. New connections
     /// are welcome.
     pub fn drop_answers_and_cut(&self) {

@@ -20,6 +20,8 @@ struct State {
     lines: HashMap<u64, Line>,
     last_number: u64,
     held: Vec<Way>,
+    /// What must be in a request that is to come late.
+    delays: Option<Vec<u8>>,
     /// What must be in a request whose answer is to be lost.
     loses: Option<Vec<u8>>,
     counts: Counts,
@@ -32,6 +34,8 @@ struct Line {
     ways: u8,
     last: Option<Way>,
     loses: bool,
+    /// Its request comes late.
+    is_delayed: bool,
 }
 
 impl Lines {
@@ -64,7 +68,9 @@ impl Lines {
         state.last_number += 1;
         state.counts.connections += 1;
         let number = state.last_number;
-        state.lines.insert(number, Line { client, server, ways: 2, last: None, loses: false });
+        state
+            .lines
+            .insert(number, Line { client, server, ways: 2, last: None, loses: false, is_delayed: false });
         Some(number)
     }
 
@@ -80,13 +86,22 @@ impl Lines {
     pub(super) fn let_all_pass(&self) {
         let mut state = self.state();
         state.held.clear();
-        state.loses = None;
-        state.lines.values_mut().for_each(|line| line.loses = false);
+        (state.loses, state.delays) = (None, None);
+        state.lines.values_mut().for_each(|line| (line.loses, line.is_delayed) = (false, false));
         self.changed.notify_all();
     }
 
     pub(super) fn lose_answer_to(&self, bytes: &[u8]) {
         self.state().loses = Some(bytes.to_owned());
+    }
+
+    pub(super) fn delay_request_with(&self, bytes: &[u8]) {
+        self.state().delays = Some(bytes.to_owned());
+    }
+
+    /// Whether a request is kept back on its own.
+    pub(super) fn delays(&self) -> bool {
+        self.state().lines.values().any(|line| line.is_delayed)
     }
 
     /// Whether an answer is still to be lost.
@@ -97,6 +112,9 @@ impl Lines {
 
     /// Waits as long as the way is held, and says whether a piece is to be passed on.
     pub(super) fn passes(&self, number: u64, way: Way, piece: &[u8]) -> bool {
+        if way == Way::ToServer {
+            self.delay(number, piece);
+        }
         let mut state = self.waits(number, way);
         let State { lines, loses, counts, .. } = &mut *state;
         let Some(line) = lines.get_mut(&number) else { return false };
@@ -129,8 +147,18 @@ impl Lines {
         }
     }
 
+    fn delay(&self, number: u64, piece: &[u8]) {
+        let State { lines, delays, .. } = &mut *self.state();
+        if let Some(line) = lines.get_mut(&number) {
+            line.is_delayed |= delays.take_if(|bytes| is_in(bytes, piece)).is_some();
+        }
+    }
+
     fn waits(&self, number: u64, way: Way) -> MutexGuard<'_, State> {
-        let is_held = |state: &mut State| state.held.contains(&way) && state.lines.contains_key(&number);
+        let is_held = |state: &mut State| {
+            let held = state.held.contains(&way);
+            state.lines.get(&number).is_some_and(|line| held || (way == Way::ToServer && line.is_delayed))
+        };
         self.changed.wait_while(self.state(), is_held).unwrap_or_else(PoisonError::into_inner)
     }
 

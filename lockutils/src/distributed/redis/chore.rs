@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, millis};
+use super::client::Client;
 use super::entry::{Asked, Life};
 use super::script::Call;
 
@@ -11,8 +11,6 @@ use super::script::Call;
 pub(super) struct Chore {
     client: Arc<Client>,
     asked: Arc<Asked>,
-    /// A request that takes it may still be under way.
-    is_unsure: bool,
     is_for_the_place_only: bool,
     pub(super) due: Instant,
     tries: u32,
@@ -21,7 +19,7 @@ pub(super) struct Chore {
 }
 
 impl Chore {
-    pub(super) fn new(client: &Arc<Client>, asked: &Arc<Asked>, is_unsure: bool) -> Self {
+    pub(super) fn new(client: &Arc<Client>, asked: &Arc<Asked>) -> Self {
         let (now, ttl) = (Instant::now(), client.address().ttl);
         let length = match asked.life {
             Life::Kept => Some(ttl),
@@ -31,7 +29,6 @@ impl Chore {
         Self {
             client: Arc::clone(client),
             asked: Arc::clone(asked),
-            is_unsure,
             is_for_the_place_only: false,
             due: now,
             tries: 0,
@@ -67,9 +64,6 @@ impl Chore {
     }
 
     fn call(&self) -> Call<'_> {
-        // What is kept alive goes by itself; the rest must not be taken by a request that comes too late.
-        let must_remember = self.is_unsure && self.asked.life != Life::Kept;
-        let remember = if must_remember { millis(self.client.address().ttl) * 2 } else { 0 };
-        Call::leave(&self.asked, remember, self.is_for_the_place_only)
+        Call::leave(&self.asked, self.client.remember(&self.asked), self.is_for_the_place_only)
     }
 }

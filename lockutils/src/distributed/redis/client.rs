@@ -25,6 +25,8 @@ const SHORTEST_BLOCK: Duration = Duration::from_millis(8);
 pub(super) struct Client {
     pub(super) entries: Entries,
     pub(super) pool: Pool,
+    /// What the keeper asks by: whoever holds a lock must not lose it since others ask for much.
+    keepers: Pool,
     pub(super) workers: Arc<Workers>,
     pub(super) keeper: Arc<Keeper>,
     pub(super) line: Arc<Line>,
@@ -75,9 +77,12 @@ pub(super) struct Stand {
 
 impl Client {
     pub(super) fn new(address: Address) -> Self {
+        let (entries, most) = (Entries::new(&address.prefix), address.connections);
+        let connector = Arc::new(Connector::new(address));
         Self {
-            entries: Entries::new(&address.prefix),
-            pool: Pool::new(Connector::new(address)),
+            entries,
+            pool: Pool::new(&connector, most),
+            keepers: Pool::new(&connector, 1),
             workers: Arc::default(),
             keeper: Arc::default(),
             line: Arc::default(),
@@ -109,11 +114,20 @@ impl Client {
     pub(super) fn ask_with(
         &self,
         by: Instant,
+        work: impl FnMut(&mut Connection) -> RedisResult<Value>,
+    ) -> Result<Told, Untold> {
+        self.ask_by(&self.pool, by, work)
+    }
+
+    fn ask_by(
+        &self,
+        pool: &Pool,
+        by: Instant,
         mut work: impl FnMut(&mut Connection) -> RedisResult<Value>,
     ) -> Result<Told, Untold> {
         let mut is_second = false;
         loop {
-            let mut lent = match self.pool.take(by) {
+            let mut lent = match pool.take(by) {
                 Ok(lent) => lent,
                 Err(error) => return Err(self.untold(&error, is_second)),
             };
@@ -126,7 +140,7 @@ impl Client {
                 }
                 Err(error) if is_stale(&error) && !is_second && Instant::now() < by => {
                     drop(lent);
-                    self.pool.forget();
+                    pool.forget();
                     is_second = true;
                 }
                 Err(error) => {
@@ -147,13 +161,13 @@ impl Client {
         Untold { failure, may_be_done }
     }
 
-    /// Has a script run for many, in one trip. `None` for those that the server has refused.
+    /// Has a script run for many, in one trip, on the connection of the keeper. `None` for those that the server has refused.
     pub(super) fn ask_all(
         &self,
         calls: &[Call<'_>],
         by: Instant,
     ) -> Result<(Moment, Vec<Option<Value>>), Failure> {
-        let told = self.ask_with(by, |connection| {
+        let told = self.ask_by(&self.keepers, by, |connection| {
             let mut values = run_all(connection, &calls.iter().map(Call::by_hash).collect::<Vec<_>>())?;
             if values.first().is_some_and(is_unknown) {
                 // It is known from the first one on.
@@ -177,7 +191,11 @@ impl Client {
         by: Instant,
     ) -> Result<Came, Untold> {
         let valid = queues.then(|| millis(self.address().ttl));
-        let told = self.ask(&Call::enter(asked, self.length(asked.life), valid), by)?;
+        let told = self.ask(&Call::enter(asked, self.length(asked.life), valid), by);
+        if told.as_ref().map_or_else(|untold| untold.may_be_done, |told| told.is_second) {
+            asked.doubt();
+        }
+        let told = told?;
         let untold = |failure| Untold { failure, may_be_done: true };
         if let Some(fence) = fence(&told.value) {
             return self.granted(asked, told.sent, fence).map(Came::Held).map_err(untold);
@@ -206,7 +224,7 @@ impl Client {
         if lease.is_lost() {
             return Err(Failure::unreachable("its answer has come too late"));
         }
-        self.keeper.keep(self, asked, &lease, self.address().ttl / 3);
+        let lease = self.keeper.keep(self, asked, lease, self.address().ttl / 3);
         Ok(Grant::new(fence, lease, Place::new(self, asked)))
     }
 
@@ -219,14 +237,13 @@ impl Client {
         if asked.life != Life::Kept || left < ttl / 2 {
             return None;
         }
-        let lease = Lease::begin(looked, ttl);
-        self.keeper.keep(self, asked, &lease, left / 3);
+        let lease = self.keeper.keep(self, asked, Lease::begin(looked, ttl), left / 3);
         Some(Grant::new(fence, lease, Place::new(self, asked)))
     }
 
     /// Lets go what is held. A request that was sent twice finds nothing if the first one was done.
     pub(super) fn leave(&self, asked: &Asked, by: Instant, is_second: bool) -> Result<(), Failure> {
-        let told = self.ask(&Call::leave(asked, 0, false), by)?;
+        let told = self.ask(&Call::leave(asked, self.remember(asked), false), by)?;
         match number(&told.value)? {
             1 => Ok(()),
             _ if told.is_second || is_second => Ok(()),
@@ -242,7 +259,7 @@ impl Client {
         length: Option<Duration>,
         by: Instant,
     ) -> Result<Moment, Failure> {
-        let told = self.ask(&Call::renew(asked, length.map_or(0, millis)), by)?;
+        let told = self.ask(&Call::renew(asked, length.map_or(0, millis), self.remember(asked)), by)?;
         match number(&told.value)? {
             1 => Ok(told.sent),
             2 => Err(Failure::Lost(Loss::Taken)),
@@ -263,6 +280,12 @@ impl Client {
             Life::Expires(length) => millis(length),
             Life::Stays => 0,
         }
+    }
+
+    /// For how many milliseconds the server remembers not to grant it any more: a request that comes too late must neither take
+    /// it nor set how long it lasts. What is kept alive goes by itself.
+    pub(super) fn remember(&self, asked: &Asked) -> u64 {
+        if asked.life != Life::Kept && asked.is_in_doubt() { millis(self.address().ttl) * 2 } else { 0 }
     }
 
     /// How long those in the background should leave the server alone.

@@ -1,7 +1,7 @@
 //! One who asks for a lock, as the server knows it.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::keys::Keys;
@@ -28,6 +28,19 @@ pub(super) struct Asked {
     pub(super) entry: String,
     pub(super) life: Life,
     pub(super) caller: Caller,
+    /// A request for it had no answer, and may still be under way.
+    is_in_doubt: AtomicBool,
+}
+
+impl Asked {
+    /// There was no answer to a request for it.
+    pub(super) fn doubt(&self) {
+        self.is_in_doubt.store(true, Relaxed);
+    }
+
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt.load(Relaxed)
+    }
 }
 
 /// What makes the entries of one client.
@@ -65,6 +78,7 @@ impl Entries {
             entry: [kind, &number, &self.client, &request.identifier].join(" "),
             life: life(request),
             caller: request.caller,
+            is_in_doubt: AtomicBool::new(false),
         }
     }
 
@@ -82,6 +96,7 @@ impl Entries {
             entry: entry.to_owned(),
             life: Life::Kept,
             caller: Caller::Task,
+            is_in_doubt: AtomicBool::new(false),
         })
     }
 

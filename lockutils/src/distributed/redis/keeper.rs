@@ -40,12 +40,14 @@ struct State {
     sleeps_until: Option<Instant>,
 }
 
-/// A lock that is held, and when its lease is renewed.
+/// A lock that is held, and when its lease is renewed, or when it is looked at. It is not due while that is done.
 #[derive(Clone)]
 struct Held {
     asked: Arc<Asked>,
     lease: Arc<Lease>,
     due: Option<Instant>,
+    /// How many have been told that they hold it.
+    grants: u32,
 }
 
 /// What is to be done now.
@@ -57,25 +59,40 @@ struct Due {
 }
 
 impl Keeper {
-    /// Knows of a lock that is held from now on, and keeps its lease alive, if it is kept: in so long for the first time.
+    /// Knows of a lock that is held from now on, and keeps its lease alive, or looks whether it is still there, if it is not
+    /// kept: in so long for the first time. Who is granted once more what it holds has the lease that it had.
     pub(super) fn keep(
         self: &Arc<Self>,
         client: &Arc<Client>,
         asked: &Arc<Asked>,
-        lease: &Arc<Lease>,
+        lease: Arc<Lease>,
         first: Duration,
-    ) {
-        let due = (asked.life == Life::Kept).then(|| Instant::now() + first);
-        let held = Held { asked: Arc::clone(asked), lease: Arc::clone(lease), due };
+    ) -> Arc<Lease> {
+        let due = Instant::now() + first;
+        let held = Held { asked: Arc::clone(asked), lease: Arc::clone(&lease), due: Some(due), grants: 1 };
         let mut state = self.state.lock();
         if state.is_closed {
             drop(state);
-            return self.end_of_session(client, &held);
+            self.end_of_session(client, &held);
+            return lease;
+        }
+        if let Some(there) = state.held.get_mut(&asked.id) {
+            there.grants += 1;
+            return Arc::clone(&there.lease);
         }
         state.held.insert(asked.id, held);
-        if let Some(due) = due {
-            self.attend(client, &mut state, due);
-        }
+        self.attend(client, &mut state, due);
+        lease
+    }
+
+    /// One of those who were told that they hold it knows of it no more. Whether that was the last one.
+    pub(super) fn forget_one(&self, asked: &Asked) -> bool {
+        let mut state = self.state.lock();
+        let Some(there) = state.held.get_mut(&asked.id) else { return false };
+        there.grants -= 1;
+        let last = (there.grants == 0).then(|| state.held.remove(&asked.id));
+        drop(state);
+        last.is_some()
     }
 
     /// Knows of it no more. Whether it did: after the end of the session it knows of none.
@@ -84,21 +101,21 @@ impl Keeper {
         held.is_some()
     }
 
-    /// Lets go what was held, or gives up its place; `unsure`: a request for it may still be under way.
-    pub(super) fn leave(self: &Arc<Self>, client: &Arc<Client>, asked: &Arc<Asked>, unsure: bool) {
-        self.attend_to(client, Chore::new(client, asked, unsure));
+    /// Lets go what was held, or gives up its place.
+    pub(super) fn leave(self: &Arc<Self>, client: &Arc<Client>, asked: &Arc<Asked>) {
+        self.attend_to(client, Chore::new(client, asked));
     }
 
     /// Gives up a place in the queue, and nothing else.
     pub(super) fn leave_the_queue(self: &Arc<Self>, client: &Arc<Client>, asked: Asked) {
-        self.attend_to(client, Chore::new(client, &Arc::new(asked), false).for_the_place_only());
+        self.attend_to(client, Chore::new(client, &Arc::new(asked)).for_the_place_only());
     }
 
     /// Lets go what was given to one who does not wait any more. If it is held, the one who waited has seen that by itself.
     pub(super) fn leave_unless_held(self: &Arc<Self>, client: &Arc<Client>, asked: Asked) {
         let is_held = self.state.lock().held.values().any(|held| held.asked.entry == asked.entry);
         if !is_held {
-            self.leave(client, &Arc::new(asked), false);
+            self.leave(client, &Arc::new(asked));
         }
     }
 
@@ -147,7 +164,7 @@ impl Keeper {
     fn end_of_session(self: &Arc<Self>, client: &Arc<Client>, held: &Held) {
         held.lease.lose(Loss::Closed);
         if held.asked.life != Life::Stays {
-            self.leave(client, &held.asked, false);
+            self.leave(client, &held.asked);
         }
     }
 
@@ -216,24 +233,28 @@ impl Keeper {
 
     fn renew(&self, client: &Client, held: &[Held]) {
         let ttl = client.address().ttl;
-        let calls: Vec<_> = held.iter().map(|held| Call::renew(&held.asked, millis(ttl))).collect();
+        let calls: Vec<_> = held.iter().map(|held| held.call(ttl)).collect();
         let answer = client.ask_all(&calls, Instant::now() + client.address().request_timeout);
-        let soon = || Instant::now() + client.spread(ttl / 30);
+        // What is kept must not end while the server is away for a moment.
+        let soon =
+            |held: &Held| Instant::now() + client.spread(if held.is_kept() { ttl / 30 } else { ttl / 3 });
         let Ok((sent, answers)) = answer else {
             for held in held {
-                self.again(held, soon());
+                self.again(held, soon(held));
             }
             return;
         };
         for (held, answer) in held.iter().zip(answers) {
             match answer.as_ref().and_then(|value| number(value).ok()) {
                 Some(1) => {
-                    held.lease.renew(sent, ttl);
+                    if held.is_kept() {
+                        held.lease.renew(sent, ttl);
+                    }
                     self.again(held, Instant::now() + ttl / 3);
                 }
                 Some(0) => self.lost(held, Loss::Removed),
                 Some(_) => self.lost(held, Loss::Taken),
-                None => self.again(held, soon()),
+                None => self.again(held, soon(held)),
             }
         }
     }
@@ -249,9 +270,20 @@ impl Keeper {
     /// Who has begun to let go meanwhile has lost nothing.
     fn lost(&self, held: &Held, why: Loss) {
         let is_held = self.state.lock().held.contains_key(&held.asked.id);
-        if is_held {
+        // What has expired by itself was not removed.
+        if is_held && !held.lease.is_lost() {
             held.lease.lose(why);
         }
+    }
+}
+
+impl Held {
+    fn is_kept(&self) -> bool {
+        self.asked.life == Life::Kept
+    }
+
+    fn call(&self, ttl: Duration) -> Call<'_> {
+        Call::renew(&self.asked, if self.is_kept() { millis(ttl) } else { 0 }, 0)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::words::Words;
 
 /// The lock itself is at its name, as redis-py has it. What stands beside it has a `/`, which no name has, so that it is nobody
-/// else's lock; and it has the name as its hash tag, so that a cluster keeps it where the lock is.
+/// else's lock; and it has the name as its hash tag, so that a cluster keeps it where the lock is. What stands
+/// beside a name with a tag of its own has one `/` more: `{x}` and `x` are two locks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
     pub(super) lock: String,
@@ -19,7 +20,7 @@ const BESIDE: [&str; 3] = ["fence", "queue", "alive"];
 impl Keys {
     pub(super) fn new(prefix: &str, name: &str, number: &str) -> Self {
         let lock = [prefix, name].concat();
-        let beside = if has_tag(&lock) { [&lock, "/"].concat() } else { ["{", &lock, "}/"].concat() };
+        let beside = if has_tag(&lock) { [&lock, "//"].concat() } else { ["{", &lock, "}/"].concat() };
         Self { lock, beside, number: number.to_owned() }
     }
 
@@ -74,8 +75,10 @@ mod tests {
             "5 nova:vol {nova:vol}/fence {nova:vol}/queue {nova:vol}/alive {nova:vol}/gone/0f"
         );
         for (prefix, name, fence) in [
-            ("{nova}:", "vol", "{nova}:vol/fence"),
-            ("", "a{b}c", "a{b}c/fence"),
+            ("{nova}:", "vol", "{nova}:vol//fence"),
+            ("", "a{b}c", "a{b}c//fence"),
+            ("", "{a}", "{a}//fence"),
+            ("", "a", "{a}/fence"),
             ("", "a{}c", "{a{}c}/fence"),
         ] {
             assert!(all(prefix, name).contains(&format!(" {fence} ")), "{prefix}{name}");

@@ -1,31 +1,51 @@
 //! What a grant keeps of its place.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::client::Client;
 use super::entry::Asked;
+use crate::distributed::Failure;
 
-/// A lock that is held. It is let go in the background when this is dropped before it was.
+/// A lock that is held. It is let go in the background when this is dropped before it was, and no other grant of the same
+/// acquisition is left.
 pub(super) struct Place {
     pub(super) client: Arc<Client>,
     pub(super) asked: Arc<Asked>,
+    has_ended: AtomicBool,
+    /// Who extends it: one after the other, so that the lease has what the server has.
+    extends: Mutex<()>,
 }
 
 impl Place {
     pub(super) fn new(client: &Arc<Client>, asked: &Arc<Asked>) -> Self {
-        Self { client: Arc::clone(client), asked: Arc::clone(asked) }
+        Self {
+            client: Arc::clone(client),
+            asked: Arc::clone(asked),
+            has_ended: AtomicBool::new(false),
+            extends: Mutex::default(),
+        }
+    }
+
+    /// Until this is dropped nobody else extends it.
+    pub(super) fn extends(&self, by: Instant) -> Result<MutexGuard<'_, ()>, Failure> {
+        let extends = self.extends.try_lock_until(by);
+        extends.ok_or_else(|| Failure::unreachable("another request to extend it has taken too long"))
     }
 
     /// It is let go, or about to be. Whether that is still to be done: once, and not after the end of the session.
     pub(super) fn end(&self) -> bool {
-        self.client.keeper.forget(&self.asked)
+        !self.has_ended.swap(true, Relaxed) && self.client.keeper.forget(&self.asked)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.end() {
-            self.client.keeper.leave(&self.client, &self.asked, false);
+        if !*self.has_ended.get_mut() && self.client.keeper.forget_one(&self.asked) {
+            self.client.keeper.leave(&self.client, &self.asked);
         }
     }
 }

@@ -65,9 +65,11 @@ impl<'a> Call<'a> {
         Self { with_last: remember > 0, ..Self::of(&LEAVE, asked, numbers) }
     }
 
-    /// Lets it last for so many milliseconds; 0 only looks.
-    pub(super) fn renew(asked: &'a Asked, length: u64) -> Self {
-        Self::of(&RENEW, asked, [Some(length), None])
+    /// Lets it last for so many milliseconds; 0 only looks. If a request may still be under way that takes it, that has no effect
+    /// from now on, as above.
+    pub(super) fn renew(asked: &'a Asked, length: u64, remember: u64) -> Self {
+        let with_last = length > 0 && remember > 0;
+        Self { with_last, ..Self::of(&RENEW, asked, [Some(length), with_last.then_some(remember)]) }
     }
 
     pub(super) fn look(keys: &'a Keys) -> Self {
@@ -150,7 +152,10 @@ mod tests {
         let given_up = words(&Call::leave(&asked, 7, true).by_hash());
         assert!(given_up[2] == "5" && given_up[7].starts_with("{p:x}/gone/"));
         assert_eq!(given_up[8..], [&*asked.entry, "7", "2"]);
-        assert_eq!(words(&Call::renew(&asked, 0).by_hash())[7..], [&*asked.entry, "0"]);
+        assert_eq!(words(&Call::renew(&asked, 0, 9).by_hash())[7..], [&*asked.entry, "0"]);
+        let renew = words(&Call::renew(&asked, 1, 9).by_hash());
+        assert!(renew[2] == "5" && renew[7].starts_with("{p:x}/gone/"));
+        assert_eq!(renew[8..], [&*asked.entry, "1", "9"]);
         assert_eq!(words(&Call::destroy(&asked.keys).by_hash()).len(), 7);
     }
 

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -20,8 +19,6 @@ use crate::thread;
 pub(super) struct Wait {
     client: Arc<Client>,
     pub(super) asked: Arc<Asked>,
-    /// The answer to a look did not come.
-    is_unsure: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -142,7 +139,6 @@ impl Wait {
             Ok(Came::Queued(stand)) => self.queued(&stand),
             Ok(Came::Busy) => self.look_in(self.client.address().retry),
             Err(untold) => {
-                self.is_unsure.fetch_or(untold.may_be_done, Relaxed);
                 if !untold.failure.may_pass() {
                     return Some(Err(untold.failure));
                 }
@@ -206,7 +202,7 @@ impl Wait {
     /// A grant gives itself back.
     fn leave(&self, came: Option<&Result<Grant, Failure>>) {
         if !matches!(came, Some(Ok(_))) {
-            self.client.keeper.leave(&self.client, &self.asked, self.is_unsure.load(Relaxed));
+            self.client.keeper.leave(&self.client, &self.asked);
         }
     }
 }
@@ -218,8 +214,7 @@ impl Waiting {
     /// One that has no place yet, and gives none up.
     pub(super) fn new(client: &Arc<Client>, asked: &Arc<Asked>) -> Self {
         let state = Mutex::new(State { is_over: true, ..State::default() });
-        let (client, asked, is_unsure) = (Arc::clone(client), Arc::clone(asked), AtomicBool::new(false));
-        Self(Arc::new(Wait { client, asked, is_unsure, state }))
+        Self(Arc::new(Wait { client: Arc::clone(client), asked: Arc::clone(asked), state }))
     }
 
     pub(super) fn wait(&self) -> &Arc<Wait> {
@@ -253,10 +248,12 @@ impl Future for Waiting {
                 return Poll::Ready(came);
             }
             let before = state.waker.replace(context.waker().clone());
-            let by = wait.blocks_until().filter(|_| state.is_due);
-            let is_elsewhere = by.is_none() && state.is_due && !state.is_looking;
+            // One look at a time: who looks elsewhere looks again if it is due by then.
+            let looks = state.is_due && !state.is_looking;
+            let by = wait.blocks_until().filter(|_| looks);
+            let is_elsewhere = looks && by.is_none();
             state.is_due &= by.is_none();
-            state.is_looking |= is_elsewhere || by.is_some();
+            state.is_looking |= looks;
             drop(state);
             drop(before);
             let Some(by) = by else {

@@ -1,5 +1,6 @@
 -- A larger fence than all before, or than the clock, for a lock that is taken for so long; 0: for ever. It is written over one
--- of the same 1000 s, which has the same first seven digits: that is cheap, and leaves it its time to live.
+-- of the same 1000 s, which has the same first seven digits: that is cheap, and leaves it its time to live. What is to stay for
+-- ever has a 0 before it: nothing is written over that.
 local function draw(length, time)
   local last = redis.call('GET', FENCE)
   time = time or redis.call('TIME')
@@ -12,7 +13,7 @@ local function draw(length, time)
   end
   fence = string.format('%.0f', math.max(tonumber(fence), (tonumber(last) or 0) + 1))
   if length == 0 then
-    redis.call('SET', FENCE, fence)
+    redis.call('SET', FENCE, '0' .. fence)
   else
     redis.call('SET', FENCE, fence, 'PX', math.max(length, REMEMBERED))
   end

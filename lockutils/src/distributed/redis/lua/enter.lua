@@ -11,7 +11,7 @@ local function join()
   local fence = redis.call('GET', FENCE)
   if not tonumber(fence) then return draw(LENGTH) end
   if LENGTH == 0 then
-    redis.call('PERSIST', FENCE)
+    redis.call('SET', FENCE, string.sub(fence, 1, 1) == '0' and fence or '0' .. fence)
   else
     lasts_at_least(FENCE, math.max(LENGTH, REMEMBERED))
   end

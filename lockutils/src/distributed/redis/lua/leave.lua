@@ -23,7 +23,11 @@ local function let_go()
 end
 
 local had = HOW >= 2 and 0 or let_go()
-if HOW % 2 == 1 and redis.call('EXISTS', LOCK) == 0 then redis.call('PEXPIRE', FENCE, REMEMBERED) end
+if HOW % 2 == 1 then
+  -- Those who still hold it may be others, who make nothing last for ever.
+  local left = redis.call('PTTL', LOCK)
+  if left ~= -1 then redis.call('PEXPIRE', FENCE, digits(math.max(left, REMEMBERED))) end
+end
 if GIVEN_UP > 0 then redis.call('SET', KEYS[5], '1', 'PX', GIVEN_UP) end
 if redis.call('EXISTS', QUEUE) == 1 then
   clock()
