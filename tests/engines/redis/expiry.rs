@@ -27,7 +27,7 @@ fn what_was_made_shorter_without_an_answer_ends_sooner() {
         assert!(grant.lease().remaining() < Some(SECOND));
         redis.thaw();
         eventually("another has it", || theirs.try_take("job", Share::Write).is_some());
-        assert_eq!(grant.lease().loss(), Some(Loss::Expired));
+        assert_eq!(grant.lease().loss(), Some(Loss::Over));
     }
 }
 

@@ -35,7 +35,8 @@ impl Proxy {
     /// When there is no free port.
     #[track_caller]
     pub fn to(port: u16) -> Self {
-        let listener = listen(super::port::free()).expect("a port that is free");
+        // Another process may have been faster.
+        let listener = (0..10).find_map(|_| listen(super::port::free())).expect("a port that is free");
         let own = listener.local_addr().expect("it is bound").port();
         let proxy = Self { port: own, target: port, lines: Arc::default(), door: Mutex::default() };
         proxy.open(listener);
