@@ -255,13 +255,11 @@ impl Redis {
 
 fn enter(client: &Arc<Client>, asked: &Arc<Asked>, waits: bool, turn: &Turn) -> Result<Entered, Failure> {
     if !waits {
-        return Ok(match client.come(asked, false, turn.by)? {
-            Came::Held(grant) => Entered::Held(grant),
-            _ => {
-                leave_in_doubt(client, asked);
-                Entered::Busy
-            }
-        });
+        if let Came::Held(grant) = client.come(asked, false, turn.by)? {
+            return Ok(Entered::Held(grant));
+        }
+        leave_in_doubt(client, asked);
+        return Ok(Entered::Busy);
     }
     let waiting = Waiting::new(client, asked);
     match line_up(client, asked, &waiting, turn) {
