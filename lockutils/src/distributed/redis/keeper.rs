@@ -101,6 +101,11 @@ impl Keeper {
         held.is_some()
     }
 
+    #[cfg(test)]
+    pub(super) fn has(&self, asked: &Asked) -> bool {
+        self.state.lock().held.contains_key(&asked.id)
+    }
+
     /// Lets go what was held, or gives up its place.
     pub(super) fn leave(self: &Arc<Self>, client: &Arc<Client>, asked: &Arc<Asked>) {
         self.attend_to(client, Chore::new(client, asked));

@@ -49,3 +49,40 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::distributed::open::Settings;
+    use crate::distributed::redis::address::Address;
+    use crate::distributed::{BackendUrl, Grant, Moment, Request, Share};
+
+    fn granted(client: &Arc<Client>, asked: &Arc<Asked>) -> Grant {
+        client.given(asked, Moment::now(), 1).expect("it is early enough")
+    }
+
+    fn is_held(client: &Arc<Client>, asked: &Arc<Asked>) -> bool {
+        client.keeper.has(asked)
+    }
+
+    /// Nobody knows which of them is seen.
+    #[test]
+    fn what_was_granted_twice_is_held_until_both_are_gone() {
+        let url = BackendUrl::parse("redis://127.0.0.1:1").expect("a URL");
+        let settings =
+            Settings { url, ttl: Duration::from_secs(600), request_timeout: Duration::from_secs(1) };
+        let client = Arc::new(Client::new(Address::new(&settings).expect("it can be used")));
+        let asked = Arc::new(client.entries.asked(&Request::new("job", Share::Write)));
+        let [one, other] = [0, 1].map(|_| granted(&client, &asked));
+        assert!(Arc::ptr_eq(one.lease(), other.lease()));
+        drop(one);
+        assert!(is_held(&client, &asked));
+        drop(other);
+        assert!(!is_held(&client, &asked));
+        let [one, other] = [0, 1].map(|_| granted(&client, &asked));
+        assert!(one.place::<Place>().is_some_and(Place::end));
+        assert!(!other.place::<Place>().is_some_and(Place::end), "it was let go before");
+    }
+}

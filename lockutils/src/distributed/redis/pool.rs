@@ -219,6 +219,7 @@ mod tests {
             state.lock().returned();
         });
         assert_eq!(*order.lock(), [(2, false), (0, true), (1, true), (3, true), (4, true)]);
-        assert_eq!((state.lock().used, state.lock().waiting.len()), (0, 0));
+        let state = state.into_inner();
+        assert_eq!((state.used, state.waiting.len()), (0, 0));
     }
 }
